@@ -1,0 +1,64 @@
+# consentd: every task of the project by name. `make` alone lists them.
+#
+# The recipes only call scripts of tools/scripts, so that each can be read, run and changed on its own.
+# Variables: PREFIX and DESTDIR (install), ONLY (bench, reliability), SEED (demo, reliability),
+# ROUNDS (reliability), FILTER (test), RECIPIENTS and DURATION (bench).
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+ONLY    ?=
+SEED    ?=
+FILTER  ?=
+RECIPIENTS ?= 1000000
+DURATION   ?= 10s
+ROUNDS     ?=
+
+SWIFT   ?= swift
+SCRIPTS := tools/scripts
+BIN     := .build/release
+PROGRAMS := consentd consentctl consent-load
+
+export SWIFT ONLY SEED FILTER RECIPIENTS DURATION ROUNDS
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test check generate format bench reliability install clean
+
+help: deps
+	@printf 'consentd: a register of consents to marketing, and an index that answers from memory.\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@printf '\nStart with `make demo`. README.md tells the rest.\n'
+
+deps: ## install the system libraries that are missing, or print the command to type
+	@$(SCRIPTS)/install-deps.sh
+
+build: deps ## build the programs, optimised, into .build/release
+	$(SWIFT) build -c release
+
+demo: build ## walk through the whole life of a consent, with real programs (SEED= varies the customers)
+	@tools/demo/run.sh
+
+test: deps ## run every test; ends with `N passed, N failed` (FILTER= runs some)
+	@$(SCRIPTS)/test.sh
+
+check: deps ## format, generated files, warnings, layers and tests: what a change must pass
+	@$(SCRIPTS)/check.sh
+
+generate: deps ## rewrite the files that come from Protocol/consent.schema
+	$(SWIFT) build -c release --product protogen
+	$(BIN)/protogen generate
+
+format: deps ## format the Swift files in place
+	@$(SCRIPTS)/format.sh --in-place
+
+bench: build ## measure speed against the floors (ONLY=T1,T4 RECIPIENTS= DURATION=); report in .build/bench
+	@$(SCRIPTS)/bench.sh
+
+reliability: build ## kill the server under load again and again, and audit the register (ONLY= SEED= ROUNDS=)
+	@$(SCRIPTS)/reliability.sh
+
+install: build ## copy the programs to PREFIX/bin (default /usr/local; DESTDIR= stages)
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 $(addprefix $(BIN)/,$(PROGRAMS)) "$(DESTDIR)$(PREFIX)/bin/"
+
+clean: ## remove everything that was built, the demo's and the benchmark's data included
+	rm -rf .build

@@ -1,0 +1,138 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Targets stand in layer order: a target names only targets above it (ARCHITECTURE.md, "Layers").
+// `make check` builds with `--explicit-target-dependency-import-check error`, which enforces the arrows.
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+
+let package = Package(
+    name: "consentd",
+    products: [
+        .library(name: "ConsentClient", targets: ["ConsentClient"]),
+        .executable(name: "consentd", targets: ["consentd"]),
+        .executable(name: "consentctl", targets: ["consentctl"]),
+        .executable(name: "consent-load", targets: ["consent-load"]),
+        .executable(name: "protogen", targets: ["protogen"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        // Layer 0: import nothing of ours, bar the C modules.
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CIdn2", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
+        .target(name: "CPlatform"),
+        .target(name: "WireProtocol", dependencies: ["CPlatform", "CZlib"], swiftSettings: strict),
+        .target(name: "ConsentDomain", dependencies: ["CIdn2", crypto], swiftSettings: strict),
+        .target(name: "ConsentProof", dependencies: [crypto], swiftSettings: strict),
+        .target(name: "ProtogenCore", path: "tools/protogen/Core", swiftSettings: strict),
+
+        // Layer 1: the two pure roots meet in ConsentWire; memory and disk stand beside it.
+        .target(name: "ConsentWire", dependencies: ["WireProtocol", "ConsentDomain"], swiftSettings: strict),
+        .target(name: "ConsentIndex", dependencies: ["ConsentDomain", "CPlatform"], swiftSettings: strict),
+        .target(
+            name: "ConsentRegister",
+            dependencies: ["ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CZlib", crypto],
+            swiftSettings: strict),
+
+        // Layer 2: sockets.
+        .target(
+            name: "ConsentClient",
+            dependencies: ["WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof", nioCore, nioPosix],
+            swiftSettings: strict),
+        .target(
+            name: "ConsentServer",
+            dependencies: [
+                "WireProtocol", "ConsentDomain", "ConsentProof", "ConsentWire", "ConsentIndex", "ConsentRegister",
+                "CPlatform", nioCore, nioPosix, logging, crypto,
+            ],
+            swiftSettings: strict),
+
+        // Layer 3.
+        .target(
+            name: "LoadGenerator",
+            dependencies: [
+                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", nioCore, nioPosix,
+                histogram,
+            ],
+            swiftSettings: strict),
+
+        // Layer 4: parse, build, run.
+        .executableTarget(
+            name: "consentd",
+            dependencies: ["ConsentServer", logging, unixSignals, argumentParser],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "consentctl",
+            dependencies: ["ConsentClient", "ConsentDomain", "ConsentProof", argumentParser],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "consent-load", dependencies: ["LoadGenerator", "ConsentClient", argumentParser],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "protogen", dependencies: ["ProtogenCore", argumentParser], path: "tools/protogen/CLI",
+            swiftSettings: strict),
+
+        // Tests. They use `package` and `public`, so that they run in release too.
+        .target(
+            name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", logging],
+            path: "Tests/Support", swiftSettings: strict),
+        .testTarget(
+            name: "WireProtocolTests", dependencies: ["WireProtocol", "CPlatform", "CZlib"], swiftSettings: strict),
+        .testTarget(name: "ConsentDomainTests", dependencies: ["ConsentDomain", crypto], swiftSettings: strict),
+        .testTarget(name: "ConsentProofTests", dependencies: ["ConsentProof", crypto], swiftSettings: strict),
+        .testTarget(
+            name: "ProtogenTests", dependencies: ["ProtogenCore"], exclude: ["Reference"], swiftSettings: strict),
+        .testTarget(
+            name: "ConsentWireTests", dependencies: ["ConsentWire", "WireProtocol", "ConsentDomain"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ConsentIndexTests", dependencies: ["ConsentIndex", "ConsentDomain", "CPlatform"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ConsentRegisterTests",
+            dependencies: ["ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite"], swiftSettings: strict),
+        .testTarget(
+            name: "ConsentClientTests",
+            dependencies: [
+                "ConsentClient", "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof", nioCore, nioPosix,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LoadGeneratorTests", dependencies: ["LoadGenerator", "ConsentDomain"], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: [
+                "TestSupport", "ConsentServer", "ConsentClient", "ConsentDomain", "ConsentProof", "WireProtocol",
+                "consentd", "consentctl",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ReliabilityTests",
+            dependencies: [
+                "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "consentd", "consentctl",
+                "consent-load",
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "HouseStyleTests", swiftSettings: strict),
+    ]
+)

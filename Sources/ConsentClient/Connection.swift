@@ -1,0 +1,109 @@
+// One TCP connection: bytes to frames, in place; the rules of the protocol are ClientConnectionState's, the calls
+// are ClientCore's.
+//
+// Invariant: after the channel went inactive, or was failed, the core hears of it exactly once and of no frame after.
+
+import NIOCore
+import WireProtocol
+
+/// The handler of one connection. On the core's event loop alone.
+final class Connection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let core: ClientCore
+    let channel: any NIOCore.Channel
+    let hello: Wire.Hello
+    var state = ClientConnectionState()
+    /// When bytes came last; when the ping that is out was sent.
+    var heardAt = NIODeadline.now()
+    var pingedAt: NIODeadline?
+    private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
+    private var tail: ByteBuffer?
+    private var isDown = false
+
+    init(core: ClientCore, channel: any NIOCore.Channel, hello: Wire.Hello) {
+        self.core = core
+        self.channel = channel
+        self.hello = hello
+    }
+
+    // MARK: Channel
+
+    func channelActive(context: ChannelHandlerContext) {
+        var writer = FrameWriter(minimumCapacity: 512)
+        writer.appendPrefaceAndHello(hello)
+        write(&writer)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isDown else { return }
+        heardAt = .now()
+        var bytes = unwrapInboundIn(data)
+        if var rest = tail {
+            tail = nil
+            rest.writeBuffer(&bytes)
+            bytes = rest
+        }
+        var failure: FrameError?
+        bytes.withUnsafeReadableBytes { pointer in
+            let span = pointer.bytes
+            do throws(FrameError) {
+                while !isDown, let frame = try reader.next(span) {
+                    core.received(frame.header, span.extracting(frame.body), on: self)
+                }
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { return fail(failure) }
+        bytes.moveReaderIndex(forwardBy: reader.rebase())
+        if bytes.readableBytes > 0 && !isDown { tail = bytes }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        core.readEnded()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        down(.connectionLost(why: "the server closed it"))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        down(.connectionLost(why: "\(error)"))
+    }
+
+    // MARK: Core
+
+    /// The handshake is done: frames may be as long as was agreed.
+    func accepted(_ agreement: Agreement) {
+        state.accept(agreement)
+        reader.bodyBytesMax = agreement.bodyBytesMax
+    }
+
+    /// The server broke the protocol: says so and closes.
+    func fail(_ error: FrameError) {
+        guard !isDown else { return }
+        var writer = FrameWriter(minimumCapacity: 256)
+        writer.appendGoaway(Handshake.goaway(error, lastStream: 0))
+        write(&writer)
+        down(.connectionLost(why: "\(error)"))
+    }
+
+    /// Ends the connection and tells the core why.
+    func down(_ error: ConsentClientError) {
+        guard !isDown else { return }
+        isDown = true
+        state.close()
+        tail = nil
+        channel.close(promise: nil)
+        core.connectionDown(self, error)
+    }
+
+    private func write(_ writer: inout FrameWriter) {
+        var buffer = channel.allocator.buffer(capacity: writer.count)
+        writer.withBytes { bytes in _ = buffer.writeBytes(bytes) }
+        writer.removeAll()
+        channel.writeAndFlush(buffer, promise: nil)
+    }
+}

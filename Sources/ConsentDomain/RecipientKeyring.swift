@@ -1,0 +1,181 @@
+// The keyed functions of one epoch's secret: recipient keys, slot keys, references, commitments and tokens.
+//
+// Each purpose has a subkey of its own, HMAC-SHA-256(secret, label), so that no output of one can stand for another.
+// Invariant: without the secret nobody can compute a key, match two controllers' customers, or make a token.
+
+import Crypto
+
+/// Why a secret cannot be used.
+public enum KeyringError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A secret has 16 or 32 bytes.
+    case badSecretLength(Int)
+
+    /// Says what is wrong and the remedy.
+    public var description: String {
+        switch self {
+        case .badSecretLength(let count):
+            "a recipient key secret has 32 bytes (or 16), not \(count): restore the key file of this register"
+        }
+    }
+}
+
+/// Makes and checks everything that depends on the secret of one epoch.
+public struct RecipientKeyring: Sendable {
+    /// Number of the epoch, kept beside each key that is made under it.
+    public let epoch: UInt16
+    private let recipient: SipHashKey
+    private let slot: SipHashKey
+    private let reference: SipHashKey
+    private let content: SipHashKey
+    private let openingKey: SymmetricKey
+    private let tokenKey: SymmetricKey
+    private let checkKey: SymmetricKey
+
+    /// Bytes of a confirmation token: a sequence and 16 bytes of MAC.
+    public static let tokenByteCount = 24
+
+    /// - Parameters:
+    ///   - secret: 32 random bytes (16 are accepted).
+    ///   - epoch: number of the epoch.
+    public init(secret: [UInt8], epoch: UInt16) throws(KeyringError) {
+        guard secret.count == 32 || secret.count == 16 else { throw .badSecretLength(secret.count) }
+        self.epoch = epoch
+        let master = secret.withUnsafeBytes { SymmetricKey(data: $0) }
+        func subkey(_ label: String) -> [UInt8] { Self.hmac(key: master, [Array(label.utf8)]) }
+        func sipKey(_ label: String) -> SipHashKey {
+            subkey(label).withUnsafeBytes {
+                SipHashKey(
+                    k0: UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)),
+                    k1: UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+            }
+        }
+        func symmetricKey(_ label: String) -> SymmetricKey {
+            subkey(label).withUnsafeBytes { SymmetricKey(data: $0) }
+        }
+        recipient = sipKey("consentd 1 recipient key")
+        slot = sipKey("consentd 1 slot constant")
+        reference = sipKey("consentd 1 reference key")
+        content = sipKey("consentd 1 content mac")
+        openingKey = symmetricKey("consentd 1 opening")
+        tokenKey = symmetricKey("consentd 1 confirmation token")
+        checkKey = symmetricKey("consentd 1 check value")
+    }
+
+    // MARK: Keys; no allocation
+
+    /// The key of a contact point: SipHash-2-4-128 of controller (u32 little-endian) ‖ kind (u8) ‖ bytes.
+    /// - Parameter normalised: the normalised address.
+    public func recipientKey(
+        controller: ControllerID, kind: ContactKind, normalised: UnsafeRawBufferPointer
+    ) -> RecipientKey {
+        let prefix = UInt64(controller.rawValue) | UInt64(kind.rawValue) << 32
+        let (low, high) = recipient.hash(prefix: prefix, prefixCount: 5, normalised)
+        return RecipientKey(low: low, high: high)
+    }
+
+    /// The constant that turns a controller's recipient keys into slot keys. Compute it once a batch.
+    public func slotConstant(_ controller: ControllerID) -> SlotKey {
+        let (low, high) = slot.hash(
+            prefix: UInt64(controller.rawValue), prefixCount: 4, UnsafeRawBufferPointer(start: nil, count: 0))
+        return SlotKey(low: low, high: high)
+    }
+
+    /// The slot key of a recipient key.
+    public func slotKey(_ key: RecipientKey, controller: ControllerID) -> SlotKey {
+        SlotKey(key, constant: slotConstant(controller))
+    }
+
+    /// The key under which the contact points of a customer reference are found.
+    public func referenceKey(controller: ControllerID, _ text: String) -> RecipientKey {
+        var text = text
+        let (low, high) = text.withUTF8 {
+            reference.hash(
+                prefix: UInt64(controller.rawValue), prefixCount: 4, UnsafeRawBufferPointer($0))
+        }
+        return RecipientKey(low: low, high: high)
+    }
+
+    /// The MAC of a request's content: its event id where the caller gives none, and what tells a repeated event
+    /// from another with the same id.
+    public func contentMAC(_ bytes: [UInt8]) -> EventID {
+        let (low, high) = bytes.withUnsafeBytes { content.hash($0) }
+        return EventID(low: low, high: high)
+    }
+
+    // MARK: Commitments
+
+    /// The opening of an event's address commitment, 32 bytes; never stored, carried by proof files only.
+    public func opening(_ event: EventID) -> [UInt8] { Self.hmac(key: openingKey, [event.bytes]) }
+
+    /// SHA-256(opening ‖ kind ‖ normalised address).
+    public static func addressCommitment(
+        opening: [UInt8], kind: ContactKind, normalised: [UInt8]
+    ) -> Digest32 {
+        .sha256(opening, [kind.rawValue], normalised)
+    }
+
+    // MARK: Confirmation tokens
+
+    /// The token that confirms a double opt-in: sequence (u64 little-endian) ‖ 16 bytes of
+    /// HMAC-SHA-256(event id ‖ sequence).
+    /// - Parameters:
+    ///   - grant: id of the grant's event.
+    ///   - sequence: sequence of the grant's event.
+    public func confirmationToken(grant: EventID, sequence: UInt64) -> [UInt8] {
+        let number = Self.bytes(of: sequence)
+        return number + Self.hmac(key: tokenKey, [grant.bytes, number]).prefix(16)
+    }
+
+    /// The sequence that a token names, before it is verified; nil where it has not the size of a token.
+    public static func sequence(ofToken token: [UInt8]) -> UInt64? {
+        guard token.count == tokenByteCount else { return nil }
+        return token.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+    }
+
+    /// Whether a token is the one of a grant. Takes the same time wherever the first difference lies.
+    public func verify(token: [UInt8], grant: EventID, sequence: UInt64) -> Bool {
+        Self.equalInConstantTime(token, confirmationToken(grant: grant, sequence: sequence))
+    }
+
+    // MARK: Check value
+
+    /// 16 bytes that a register keeps in order to notice another secret or another normalisation, under which every
+    /// old refusal would become unfindable.
+    public var checkValue: [UInt8] {
+        Array(Self.hmac(key: checkKey, [Normalisation.selfTestDigest.bytes]).prefix(16))
+    }
+
+    /// Compares bytes in a time that depends on their count alone.
+    public static func equalInConstantTime(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+        guard left.count == right.count else { return false }
+        var difference: UInt8 = 0
+        for index in left.indices { difference |= left[index] ^ right[index] }
+        return difference == 0
+    }
+
+    private static func bytes(of number: UInt64) -> [UInt8] {
+        withUnsafeBytes(of: number.littleEndian) { Array($0) }
+    }
+
+    private static func hmac(key: SymmetricKey, _ parts: [[UInt8]]) -> [UInt8] {
+        var hmac = HMAC<SHA256>(key: key)
+        for part in parts { hmac.update(data: part) }
+        return hmac.finalize().withUnsafeBytes { Array($0) }
+    }
+}
+
+extension SlotKey {
+    /// A recipient key XOR its controller's constant.
+    @inlinable @inline(__always)
+    public init(_ key: RecipientKey, constant: SlotKey) {
+        self.init(low: key.low ^ constant.low, high: key.high ^ constant.high)
+    }
+}
+
+extension RecipientKeyring {
+    /// The recipient key that stands at a slot of a controller.
+    public func recipientKey(of slot: SlotKey, controller: ControllerID) -> RecipientKey {
+        let constant = slotConstant(controller)
+        return RecipientKey(low: slot.low ^ constant.low, high: slot.high ^ constant.high)
+    }
+}

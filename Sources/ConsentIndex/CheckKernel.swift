@@ -1,0 +1,209 @@
+// The check kernel: many questions at once, in groups of 16, so that memory latency is waited for once a
+// group.
+//
+//     stage   read the keys, XOR the constant, find the home lines, prefetch them      of group g + 1
+//     probe   search one line each without branches, prefetch the records              of group g
+//     settle  the few that one line did not decide; misses again if the map has moved
+//     answer  record → outcome → notice → reason
+//
+// A miss reads the empty record, so hits and misses take the same way. Invariant: the caller has counted
+// itself in (ReaderGate) before `run` and counts itself out afterwards, so no record changes while it is
+// read.
+
+import CPlatform
+import ConsentDomain
+
+/// Where a kernel's questions come from. Both kinds are compiled into a kernel of their own.
+protocol CheckSource {
+    func key(_ index: Int) -> (low: UInt64, high: UInt64)
+    func query(_ index: Int) -> CheckQuery
+}
+
+/// One question about many recipient keys of one controller.
+struct KeyColumn: CheckSource {
+    let keys: UnsafeRawPointer
+    let constant: SlotKey
+    let common: CheckQuery
+
+    @inline(__always)
+    func key(_ index: Int) -> (low: UInt64, high: UInt64) {
+        let place = keys + index &* 16
+        return (
+            UInt64(littleEndian: place.loadUnaligned(as: UInt64.self)) ^ constant.low,
+            UInt64(littleEndian: place.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) ^ constant.high
+        )
+    }
+
+    @inline(__always)
+    func query(_ index: Int) -> CheckQuery { common }
+}
+
+/// Questions that have only the time in common.
+struct QueryList: CheckSource {
+    let queries: UnsafePointer<SlotQuery>
+    let today: UInt16
+    let now: Int64
+
+    @inline(__always)
+    func key(_ index: Int) -> (low: UInt64, high: UInt64) {
+        (queries[index].key.low, queries[index].key.high)
+    }
+
+    @inline(__always)
+    func query(_ index: Int) -> CheckQuery {
+        let item = queries[index]
+        return CheckQuery(
+            channel: item.channel, purpose: item.purpose, isService: item.isService, today: today, now: now)
+    }
+}
+
+/// All that a check reads.
+struct CheckKernel: Sendable {
+    let slots: SlotReader
+    let profiles: ProfileReader
+    let overflow: OverflowReader
+    let notices: NoticeReader
+
+    private static let group = 16
+
+    /// Answers `count` questions.
+    /// - Parameters:
+    ///   - reasons: room for `count` reasons.
+    ///   - untilDays: room for `count` days; 0 unless the reason is consent with an end.
+    @inline(__always)
+    func run(
+        _ source: some CheckSource, count: Int, reasons: UnsafeMutablePointer<UInt8>,
+        untilDays: UnsafeMutablePointer<UInt16>
+    ) {
+        guard count > 0 else { return }
+        // Two halves of lows, highs and lines, since one group is staged while the other is answered; then
+        // values.
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 7 * Self.group) { scratch in
+            guard let base = scratch.baseAddress else { return }
+            let values = base + 6 * Self.group
+            var current = base
+            var other = base + 3 * Self.group
+            var start = 0
+            var word = stage(source, from: 0, count: min(Self.group, count), into: current)
+            while start < count {
+                let size = min(Self.group, count &- start)
+                let next = start &+ Self.group
+                let wordHere = word
+                if next < count {
+                    word = stage(source, from: next, count: min(Self.group, count &- next), into: other)
+                }
+                probe(current, count: size, mapWord: wordHere, values: values)
+                answer(
+                    source, from: start, count: size, staged: current, values: values, reasons: reasons,
+                    untilDays: untilDays)
+                swap(&current, &other)
+                start = next
+            }
+        }
+    }
+
+    /// Returns the map word that the lines were found with.
+    @inline(__always)
+    private func stage(
+        _ source: some CheckSource, from start: Int, count: Int, into half: UnsafeMutablePointer<UInt64>
+    ) -> UInt64 {
+        let word = slots.loadMapWord()
+        let map = slots.map(word)
+        for item in 0..<count {
+            let key = source.key(start &+ item)
+            let line = slots.homeLine(key.low, map)
+            consent_prefetch_read(line)
+            half[item] = key.low
+            half[item &+ Self.group] = key.high
+            half[item &+ 2 &* Self.group] = UInt64(UInt(bitPattern: line))
+        }
+        return word
+    }
+
+    /// Writes the value word of each staged key, 0 for those that are not there.
+    @inline(__always)
+    private func probe(
+        _ half: UnsafeMutablePointer<UInt64>, count: Int, mapWord: UInt64,
+        values: UnsafeMutablePointer<UInt64>
+    ) {
+        var open: UInt32 = 0
+        var missed: UInt32 = 0
+        for item in 0..<count {
+            let low = half[item]
+            let tag = SlotWord.tag(ofHigh: half[item &+ Self.group])
+            guard let line = UnsafeRawPointer(bitPattern: UInt(half[item &+ 2 &* Self.group])) else {
+                continue
+            }
+            let (value, isOpen) = slots.probe(line: line, low: low, tag: tag)
+            values[item] = value
+            let bit = UInt32(1) &<< UInt32(truncatingIfNeeded: item)
+            open |= isOpen ? bit : 0
+            missed |= value == 0 ? bit : 0
+            consent_prefetch_read(isOpen ? line + 64 : profiles.record(value))
+        }
+        if missed == 0 { return }
+        // A line that did not decide is searched on; a plain miss stands unless the map has moved meanwhile.
+        var again = slots.loadMapWord() == mapWord ? open : missed
+        while again != 0 {
+            let item = again.trailingZeroBitCount
+            again &= again &- 1
+            let value = slots.find(low: half[item], tag: SlotWord.tag(ofHigh: half[item &+ Self.group]))
+            values[item] = value
+            consent_prefetch_read(profiles.record(value))
+        }
+    }
+
+    @inline(__always)
+    private func answer(
+        _ source: some CheckSource, from start: Int, count: Int, staged half: UnsafeMutablePointer<UInt64>,
+        values: UnsafeMutablePointer<UInt64>, reasons: UnsafeMutablePointer<UInt8>,
+        untilDays: UnsafeMutablePointer<UInt16>
+    ) {
+        for item in 0..<count {
+            let query = source.query(start &+ item)
+            let value = values[item]
+            let outcome: CellOutcome
+            if value & SlotWord.profileMask == ProfileReader.overflowReference {
+                outcome = overflowOutcome(
+                    low: half[item], high: half[item &+ Self.group], channel: query.channel,
+                    purpose: query.purpose)
+            } else {
+                outcome = profiles.outcome(value, channel: query.channel, purpose: query.purpose)
+            }
+            let reason = query.reason(
+                for: outcome, noticeInvalidFrom: notices.invalidFrom(outcome.noticeOrdinal))
+            reasons[start &+ item] = reason
+            untilDays[start &+ item] = reason == 1 ? outcome.untilDay : 0
+        }
+    }
+
+    /// The outcome of one cell; nil if the contact point is not there.
+    func outcome(low: UInt64, high: UInt64, channel: UInt8, purpose: UInt8) -> CellOutcome? {
+        let value = slots.find(low: low, tag: SlotWord.tag(ofHigh: high))
+        if value == 0 { return nil }
+        if value & SlotWord.profileMask == ProfileReader.overflowReference {
+            return overflowOutcome(low: low, high: high, channel: channel, purpose: purpose)
+        }
+        return profiles.outcome(value, channel: channel, purpose: purpose)
+    }
+
+    /// The outcome of a contact point whose slot said "overflow".
+    ///
+    /// If the overflow table has it no more, its slot names a profile by now. It could be back in overflow by
+    /// the time that the slot is read, so this repeats; each round takes two writes to this very contact
+    /// point within nanoseconds. After 64 rounds, or for a key that only shares 80 bits with one in the
+    /// table, nothing is on file.
+    @inline(never)
+    private func overflowOutcome(low: UInt64, high: UInt64, channel: UInt8, purpose: UInt8) -> CellOutcome {
+        for _ in 0..<64 {
+            if let found = overflow.outcome(low: low, high: high, channel: channel, purpose: purpose) {
+                return found
+            }
+            let value = slots.find(low: low, tag: SlotWord.tag(ofHigh: high))
+            if value & SlotWord.profileMask != ProfileReader.overflowReference {
+                return profiles.outcome(value, channel: channel, purpose: purpose)
+            }
+        }
+        return CellOutcome(code: 0)
+    }
+}

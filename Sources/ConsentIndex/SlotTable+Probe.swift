@@ -1,0 +1,75 @@
+// How readers search the slots: one key at a time with a checked answer, or a group of keys in one line each.
+//
+// The proof that both are right while the writer works is in SlotTable.swift. The order of the loads matters
+// and is part of it: key (acquire), value (acquire), key again.
+
+import CPlatform
+
+extension SlotReader {
+    /// The value word of a key, or 0 if it is not there. Right at some moment during the call.
+    func find(low: UInt64, tag: UInt64) -> UInt64 {
+        var word = loadMapWord()
+        var home = map(word).home(low)
+        while true {
+            let value = walk(from: home, low: low, tag: tag)
+            if value != 0 { return value }
+            let latest = loadMapWord()
+            if latest == word { return 0 }
+            let latestHome = map(latest).home(low)
+            if latestHome == home { return 0 }
+            word = latest
+            home = latestHome
+        }
+    }
+
+    /// Searches from a home line on, as far as the filters lead.
+    private func walk(from home: UInt64, low: UInt64, tag: UInt64) -> UInt64 {
+        var line = UnsafeRawPointer(base) + Int(truncatingIfNeeded: home) &* 64
+        for _ in 0...Self.displacementLimit {
+            for slot in 0..<4 {
+                let place = line + slot &* 16
+                guard consent_atomic_load_acquire_u64(place) == low else { continue }
+                let value = consent_atomic_load_acquire_u64(place + 8)
+                if value & SlotWord.profileMask != 0 && SlotWord.tag(of: value) == tag
+                    && consent_atomic_load_relaxed_u64(place) == low
+                {
+                    return value
+                }
+            }
+            let filter = consent_atomic_load_acquire_u64(
+                line + 8 + Int(truncatingIfNeeded: SlotWord.filterSlot(tag)) &* 16)
+            if filter & SlotWord.filterBit(tag) == 0 { return 0 }
+            line += 64
+        }
+        return 0
+    }
+
+    /// The address of a key's home line.
+    @inline(__always)
+    func homeLine(_ low: UInt64, _ map: SlotMap) -> UnsafeRawPointer {
+        UnsafeRawPointer(base) + Int(truncatingIfNeeded: map.home(low)) &* 64
+    }
+
+    /// Looks into one line only, almost without branches.
+    ///
+    /// `value` is the key's value word, or 0. `isOpen` tells that this line does not decide it: `find` has
+    /// to.
+    @inline(__always)
+    func probe(line: UnsafeRawPointer, low: UInt64, tag: UInt64) -> (value: UInt64, isOpen: Bool) {
+        let matches =
+            (consent_atomic_load_acquire_u64(line) == low ? 1 : 0)
+            | (consent_atomic_load_acquire_u64(line + 16) == low ? 2 : 0)
+            | (consent_atomic_load_acquire_u64(line + 32) == low ? 4 : 0)
+            | (consent_atomic_load_acquire_u64(line + 48) == low ? 8 : 0)
+        let isMatch = matches != 0
+        // Without a match, the word that is loaded is the one with the filter bit.
+        let filterSlot = Int(truncatingIfNeeded: SlotWord.filterSlot(tag))
+        let place = line + (isMatch ? matches.trailingZeroBitCount : filterSlot) &* 16
+        let value = consent_atomic_load_acquire_u64(place + 8)
+        let again = consent_atomic_load_relaxed_u64(place)
+        let isSameTag = SlotWord.tag(of: value) == tag
+        let isHit = isMatch && isSameTag && value & SlotWord.profileMask != 0 && again == low
+        let isOpen = !isHit && (isMatch || value & SlotWord.filterBit(tag) != 0)
+        return (isHit ? value : 0, isOpen)
+    }
+}

@@ -1,0 +1,263 @@
+// The register in one SQLite file: what it holds in memory, how it is made and opened.
+//
+// A start reads the catalogue, the roots of complete blocks and then only the events after `derivedSequence`; the
+// caller fills the index from the state rows (`forEachStateRow`). Nothing here is proportional to the whole log but
+// one root a 256 events.
+//
+// Invariants: the tree has exactly the committed events; tables and generations together hold what they derive; after
+// a failed commit nothing is written any more.
+
+import ConsentDomain
+import ConsentProof
+
+/// How a register is opened.
+public struct RegisterOptions: Sendable {
+    /// Memory for SQLite's pages, in bytes.
+    public var cacheBytes = 64 << 20
+    /// Pages in the write-ahead log from which on `checkpointIfDue` moves them to the database.
+    public var checkpointPages = 1_000
+    /// Contact points in memory from which on a replay writes them to the derived tables before it goes on.
+    public var replayDirtyCountMax = 1_000_000
+
+    /// The defaults.
+    public init() {}
+}
+
+/// The register in a SQLite file. Confined to one thread at a time; it may be handed from one to another.
+public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
+    // MARK: Fixed once opened
+
+    let database: Database
+    let statements: Statements
+    let keyring: RecipientKeyring
+    let logKey: LogSigningKey
+    let options: RegisterOptions
+    /// 16 random bytes, new after each restore.
+    public let incarnation: [UInt8]
+    /// Whether the register was made for load tests.
+    public let isTestRegister: Bool
+    /// Size of the write-ahead log, told by SQLite at each commit.
+    let writeAheadLog: WriteAheadLog
+
+    // MARK: Committed
+
+    /// Sequence of the last committed event; 0: none.
+    public internal(set) var lastSequence: UInt64 = 0
+    /// Events up to this one are in the derived tables.
+    public internal(set) var derivedSequence: UInt64 = 0
+    /// When the last committed event was recorded; `.epoch` where there is none.
+    public internal(set) var lastRecordedAt = Timestamp.epoch
+    /// Whether a backup was restored and its gap is not accepted yet.
+    public internal(set) var restorePending: Bool
+    var committedCatalogue = Catalogue()
+    var tree = LogTree()
+    /// Block roots that the derived tables hold.
+    var derivedBlockCount: UInt64 = 0
+    var active = Generation(isWritten: true)
+    var frozen: FrozenGeneration?
+    /// Leaf hashes of the complete block that was last read.
+    var lastBlock: (block: UInt64, leaves: [TreeHash])?
+    var isStopped = false
+
+    // MARK: Staged
+
+    /// Controllers, purposes and notices, staged changes included.
+    public internal(set) var catalogue = Catalogue()
+    var staged: [StagedAppend] = []
+    var salts = SaltPool()
+    var stagedGeneration = Generation(isWritten: false)
+
+    /// Tells whether a contact point may be on file. Where it answers no, the tables are not asked; to be set once the
+    /// index holds all contact points. It must never answer no for one that is on file.
+    public var mayExist: ((SlotKey) -> Bool)?
+
+    /// What is appended for one event.
+    struct StagedAppend {
+        let leaf: [UInt8]
+        let leafHash: TreeHash
+        let recordedAt: Timestamp
+        let salt: [UInt8]
+        let personal: [UInt8]
+        let payload: [UInt8]
+    }
+
+    /// Opens a register that `create` made, and replays what the derived tables lack.
+    /// - Parameters:
+    ///   - path: of the database file.
+    ///   - keyring: of the recipient key that the register was made with.
+    ///   - logKey: the key that signs its heads.
+    public init(
+        path: String, keyring: RecipientKeyring, logKey: LogSigningKey, options: RegisterOptions = RegisterOptions()
+    ) throws(RegisterError) {
+        let database = try Database(path: path, mode: .existing)
+        try database.configure(cacheBytes: options.cacheBytes)
+        guard try Migrations.version(of: database) > 0 else { throw .missing(path: path) }
+        try Migrations.apply(to: database)
+        let meta = try Meta.readAll(database)
+        guard let incarnation = meta[.incarnation], incarnation.count == 16 else {
+            throw .corrupt("the register has no incarnation")
+        }
+        guard meta[.recipientCheck] == keyring.checkValue else { throw .otherRecipientKey }
+        guard meta[.logKeyID] == logKey.publicKey.keyID else { throw .otherLogKey }
+        self.incarnation = incarnation
+        isTestRegister = meta[.testRegister] == [1]
+        restorePending = meta[.restorePending] == [1]
+        self.keyring = keyring
+        self.logKey = logKey
+        self.options = options
+        writeAheadLog = WriteAheadLog(database)
+        statements = try Statements(database)
+        self.database = database
+        try load(derived: meta[.derived])
+    }
+
+    /// Makes a new, empty register.
+    /// - Parameters:
+    ///   - path: of a file that does not exist.
+    ///   - isTestRegister: whether load tests may write to it.
+    public static func create(
+        path: String, keyring: RecipientKeyring, logKey: LogSigningKey, isTestRegister: Bool = false
+    ) throws(RegisterError) {
+        try FileSystem.create(path, [], permissions: 0o600)
+        let database = try Database(path: path, mode: .new)
+        try database.configure(cacheBytes: 1 << 20)
+        try Migrations.apply(to: database)
+        let action = "making the register"
+        try database.begin(action)
+        try Meta.write(database, .incarnation, FileSystem.randomBytes(16))
+        try Meta.write(database, .recipientCheck, keyring.checkValue)
+        try Meta.write(database, .logKeyID, logKey.publicKey.keyID)
+        try Meta.write(database, .testRegister, [isTestRegister ? 1 : 0])
+        try Meta.write(database, .restorePending, [0])
+        try database.commit(action)
+    }
+
+    /// Number of contact points whose state the derived tables do not hold yet.
+    public var dirtyCount: Int { active.slots.count + (frozen?.generation.slots.count ?? 0) }
+
+    /// Number of events staged.
+    public var stagedCount: Int { staged.count }
+
+    /// Throws once a commit has failed.
+    func requireRunning() throws(RegisterError) {
+        guard !isStopped else { throw .stopped }
+    }
+
+    /// Runs changes in one durable transaction; leaves nothing behind on an error.
+    func inTransaction(_ action: String, _ body: () throws(RegisterError) -> Void) throws(RegisterError) {
+        try requireRunning()
+        do throws(RegisterError) {
+            try database.begin(action)
+            do throws(RegisterError) {
+                try body()
+            } catch {
+                try database.rollback(action)
+                throw error
+            }
+            try database.commit(action)
+        } catch {
+            if error.isFatal { isStopped = true }
+            throw error
+        }
+    }
+}
+
+/// The register's statements, compiled once.
+struct Statements: ~Copyable {
+    let insertEvent: Statement
+    let insertPersonal: Statement
+    let insertPayload: Statement
+    let putState: Statement
+    let putEventID: Statement
+    let putContactEvent: Statement
+    let putReference: Statement
+    let putBlock: Statement
+    let putMeta: Statement
+    let getState: Statement
+    let getEventID: Statement
+    let getContactEvents: Statement
+    let getReference: Statement
+    let getEvents: Statement
+    let getLeaves: Statement
+    let scanStates: Statement
+
+    init(_ database: borrowing Database) throws(RegisterError) {
+        let insertEvent = try database.prepare("INSERT INTO event (seq, leaf) VALUES (?1, ?2)")
+        let insertPersonal = try database.prepare("INSERT INTO personal (seq, salt, body) VALUES (?1, ?2, ?3)")
+        let insertPayload = try database.prepare("INSERT INTO payload (seq, body) VALUES (?1, ?2)")
+        let putState = try database.prepare(
+            "INSERT INTO state (key, row) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET row = ?2")
+        let putEventID = try database.prepare("INSERT OR IGNORE INTO event_id (id, seq) VALUES (?1, ?2)")
+        let putContactEvent = try database.prepare("INSERT OR IGNORE INTO contact_event (key, seq) VALUES (?1, ?2)")
+        let putReference = try database.prepare("INSERT OR IGNORE INTO reference (ref, key) VALUES (?1, ?2)")
+        let putBlock = try database.prepare("INSERT OR REPLACE INTO tree_block (block, root) VALUES (?1, ?2)")
+        let putMeta = try database.prepare(Meta.putSQL)
+        let getState = try database.prepare("SELECT row FROM state WHERE key = ?1")
+        let getEventID = try database.prepare("SELECT seq FROM event_id WHERE id = ?1")
+        let getContactEvents = try database.prepare("SELECT seq FROM contact_event WHERE key = ?1 ORDER BY seq")
+        let getReference = try database.prepare("SELECT key FROM reference WHERE ref = ?1 ORDER BY key")
+        let getEvents = try database.prepare(
+            """
+            SELECT e.seq, e.leaf, p.salt, p.body, y.body FROM event e
+                LEFT JOIN personal p ON p.seq = e.seq LEFT JOIN payload y ON y.seq = e.seq
+                WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2
+            """)
+        let getLeaves = try database.prepare("SELECT seq, leaf FROM event WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")
+        let scanStates = try database.prepare("SELECT key, row FROM state ORDER BY key")
+        // Each is a local first, so that those made before a failure are finalized.
+        self.insertEvent = insertEvent
+        self.insertPersonal = insertPersonal
+        self.insertPayload = insertPayload
+        self.putState = putState
+        self.putEventID = putEventID
+        self.putContactEvent = putContactEvent
+        self.putReference = putReference
+        self.putBlock = putBlock
+        self.putMeta = putMeta
+        self.getState = getState
+        self.getEventID = getEventID
+        self.getContactEvents = getContactEvents
+        self.getReference = getReference
+        self.getEvents = getEvents
+        self.getLeaves = getLeaves
+        self.scanStates = scanStates
+    }
+}
+
+/// The marks in the table `meta`.
+enum Meta: String {
+    /// 16 random bytes.
+    case incarnation
+    /// Check value of the recipient key and of the normalisation.
+    case recipientCheck = "recipient_check"
+    /// 8 bytes: id of the log key.
+    case logKeyID = "log_key_id"
+    /// 1: made for load tests.
+    case testRegister = "test_register"
+    /// 1: restored, and its gap not yet accepted.
+    case restorePending = "restore_pending"
+    /// u64 derived sequence, little-endian, and the root of the tree of that size.
+    case derived
+
+    static let putSQL =
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2"
+
+    static func readAll(_ database: borrowing Database) throws(RegisterError) -> [Meta: [UInt8]] {
+        let statement = try database.prepare("SELECT name, value FROM meta")
+        var all: [Meta: [UInt8]] = [:]
+        while try statement.step("reading the register's marks") {
+            if let mark = Meta(rawValue: statement.text(0)) { all[mark] = statement.array(1) }
+        }
+        return all
+    }
+
+    static func write(_ database: borrowing Database, _ mark: Meta, _ value: [UInt8]) throws(RegisterError) {
+        try mark.write(value, by: try database.prepare(putSQL))
+    }
+
+    func write(_ value: [UInt8], by statement: borrowing Statement) throws(RegisterError) {
+        statement.bind(1, rawValue)
+        statement.bind(2, value)
+        try statement.run("writing the register's marks")
+    }
+}

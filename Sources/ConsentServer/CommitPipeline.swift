@@ -1,0 +1,235 @@
+// The one way into the register: a queue in front of one writer thread.
+//
+// Order of effects, for every group of writes: stage → commit (fsync) → publish to the index → acknowledge → watchers.
+// Invariant: acknowledged ≤ published ≤ committed.
+//
+// Whatever queued while one group was being committed is the next group, refusals first; nothing waits on purpose.
+// Between two groups the thread gives register reads a bounded slice, and flushes derived rows when it is idle.
+
+import CPlatform
+import ConsentDomain
+import Dispatch
+import Foundation
+import Synchronization
+import WireProtocol
+
+/// A write that waits for its group.
+struct WriteJob: Sendable {
+    let call: CallContext
+    let operation: WriteOperation
+}
+
+/// What a write does.
+enum WriteOperation: Sendable {
+    case write(WriteCommand)
+    case importRows([ImportRowCommand], dryRun: Bool)
+    case putController(Controller)
+    case putPurpose(Purpose)
+    case putNotice(Notice)
+    case invalidateNotice(NoticeID, reason: String, effective: Timestamp)
+
+    /// Whether it takes something away from senders: such writes go first, and are never shed or expired.
+    var isRefusal: Bool {
+        switch self {
+        case .write(let command): command.kind.isRefusal
+        case .invalidateNotice: true
+        default: false
+        }
+    }
+
+    /// Events that it appends at most.
+    var eventCount: Int {
+        switch self {
+        case .write(let command): max(1, command.contacts.count)
+        case .importRows(let rows, _): rows.count
+        default: 1
+        }
+    }
+
+    /// Whether it changes the catalogue, and so makes a commit of its own.
+    var isCatalogue: Bool {
+        switch self {
+        case .write, .importRows: false
+        default: true
+        }
+    }
+}
+
+/// Work on the register that appends nothing, done in short steps between commits.
+protocol RegisterTask: AnyObject, Sendable {
+    /// Does a part of the work; returns whether there is more to do now.
+    /// - Parameter deadline: monotonic nanoseconds after which to return.
+    func step(_ writer: RegisterWriter, until deadline: UInt64) -> Bool
+}
+
+/// Whether the pipeline took a job.
+enum Admission {
+    case queued
+    case full
+    case stopped
+}
+
+/// The queue; its other end is the writer thread.
+final class CommitPipeline: Sendable {
+    private struct Queue {
+        var refusals: [WriteJob] = []
+        var writes: [WriteJob] = []
+        var tasks: [any RegisterTask] = []
+        var isSleeping = false
+        var isStopping = false
+    }
+
+    private let limits: ServerConfiguration.Limits
+    private let queue = Mutex(Queue())
+    private let wakeUp = DispatchSemaphore(value: 0)
+    private let stopped = DispatchSemaphore(value: 0)
+
+    init(limits: ServerConfiguration.Limits) {
+        self.limits = limits
+    }
+
+    // MARK: Any thread
+
+    /// Queues a write. Refusals are taken even when the queue is full.
+    func enqueue(_ job: WriteJob) -> Admission {
+        let isRefusal = job.operation.isRefusal
+        return admit { queue in
+            if isRefusal {
+                queue.refusals.append(job)
+                return .queued
+            }
+            guard queue.writes.count < limits.queuedWritesMax else { return .full }
+            queue.writes.append(job)
+            return .queued
+        }
+    }
+
+    /// Queues a read.
+    func enqueue(_ task: any RegisterTask) -> Admission {
+        admit { queue in
+            guard queue.tasks.count < limits.queuedReadsMax else { return .full }
+            queue.tasks.append(task)
+            return .queued
+        }
+    }
+
+    /// Lets the thread finish what is queued, flush, and end; returns when it has.
+    func stop() {
+        let wasSleeping = queue.withLock { queue in
+            queue.isStopping = true
+            defer { queue.isSleeping = false }
+            return queue.isSleeping
+        }
+        if wasSleeping { wakeUp.signal() }
+        stopped.wait()
+    }
+
+    private func admit(_ body: (inout Queue) -> Admission) -> Admission {
+        let (admission, wasSleeping) = queue.withLock { queue -> (Admission, Bool) in
+            guard !queue.isStopping else { return (.stopped, false) }
+            let admission = body(&queue)
+            guard admission == .queued, queue.isSleeping else { return (admission, false) }
+            queue.isSleeping = false
+            return (admission, true)
+        }
+        if wasSleeping { wakeUp.signal() }
+        return admission
+    }
+
+    // MARK: Writer thread
+
+    /// Starts the thread, which owns `writer` from then on.
+    func start(_ writer: sending RegisterWriter) {
+        let box = ThreadBox(writer)
+        let thread = Thread { [self] in
+            guard let writer = box.take() else { return }
+            run(writer)
+            stopped.signal()
+        }
+        thread.name = "register-writer"
+        thread.stackSize = 4 << 20
+        thread.start()
+    }
+
+    private func run(_ writer: RegisterWriter) {
+        var tasks: [any RegisterTask] = []
+        while true {
+            let work = nextWork(hasTasks: !tasks.isEmpty || writer.wantsToRun)
+            tasks.append(contentsOf: work.tasks)
+            if !work.writes.isEmpty { writer.commit(work.writes) }
+            runTasks(&tasks, writer)
+            if work.writes.isEmpty && tasks.isEmpty || writer.isFlushUrgent { writer.flushStep() }
+            writer.checkpointIfDue()
+            writer.heartbeat()
+            if work.isStopping && work.writes.isEmpty && tasks.isEmpty { break }
+        }
+        writer.close()
+    }
+
+    /// Takes what is queued, refusals first; sleeps when there is nothing.
+    private func nextWork(hasTasks: Bool) -> (writes: [WriteJob], tasks: [any RegisterTask], isStopping: Bool) {
+        var hasSlept = false
+        while true {
+            let work = queue.withLock { queue -> (writes: [WriteJob], tasks: [any RegisterTask], isStopping: Bool)? in
+                let isEmpty = queue.refusals.isEmpty && queue.writes.isEmpty && queue.tasks.isEmpty
+                if isEmpty && !hasTasks && !queue.isStopping && !hasSlept {
+                    queue.isSleeping = true
+                    return nil
+                }
+                queue.isSleeping = false
+                var writes: [WriteJob] = []
+                swap(&writes, &queue.refusals)
+                Self.take(limits.commitEventsMax, from: &queue.writes, into: &writes)
+                var tasks: [any RegisterTask] = []
+                swap(&tasks, &queue.tasks)
+                return (writes, tasks, queue.isStopping)
+            }
+            if let work { return work }
+            _ = wakeUp.wait(timeout: .now() + .milliseconds(limits.flushIdleMilliseconds))
+            hasSlept = true
+        }
+    }
+
+    /// Moves jobs of at most `eventsMax` events, and at least one job.
+    private static func take(_ eventsMax: Int, from source: inout [WriteJob], into target: inout [WriteJob]) {
+        guard !source.isEmpty else { return }
+        var events = 0
+        var taken = 0
+        while taken < source.count {
+            events += source[taken].operation.eventCount
+            if events > eventsMax && taken > 0 { break }
+            taken += 1
+        }
+        if taken == source.count && target.isEmpty {
+            swap(&target, &source)
+        } else {
+            target.append(contentsOf: source[..<taken])
+            source.removeFirst(taken)
+        }
+    }
+
+    /// Gives each task a turn until the slice is used up; those that are not done stay.
+    private func runTasks(_ tasks: inout [any RegisterTask], _ writer: RegisterWriter) {
+        guard !tasks.isEmpty else { return }
+        let deadline = consent_monotonic_nanoseconds() + UInt64(limits.readStepMicroseconds) * 1000
+        var unfinished: [any RegisterTask] = []
+        for (position, task) in tasks.enumerated() {
+            if consent_monotonic_nanoseconds() >= deadline {
+                tasks = Array(tasks[position...]) + unfinished
+                return
+            }
+            if task.step(writer, until: deadline) { unfinished.append(task) }
+        }
+        tasks = unfinished
+    }
+}
+
+/// Hands one value to a thread.
+private final class ThreadBox: @unchecked Sendable {
+    private var writer: RegisterWriter?
+    init(_ writer: sending RegisterWriter) { self.writer = writer }
+    func take() -> RegisterWriter? {
+        defer { writer = nil }
+        return writer
+    }
+}

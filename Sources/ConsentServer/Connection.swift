@@ -1,0 +1,440 @@
+// One client's connection: bytes in, frames out, on one event loop.
+//
+// A read burst runs through here synchronously: frames are cut in place from the read buffer, each is dispatched,
+// single checks by key are gathered and answered together, and all output of the burst leaves in one write and one
+// flush. Only calls that wait for the register stay open; their answers come back through `complete`.
+//
+// Everything in this class belongs to the connection's event loop.
+
+import CPlatform
+import ConsentDomain
+import Logging
+import NIOCore
+import WireProtocol
+
+/// Handles one connection.
+final class Connection: ChannelInboundHandler, @unchecked Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let core: ServerCore
+    let id: UInt64
+    /// Set when the handler is added.
+    private(set) var eventLoop: any EventLoop
+
+    // What the event loop owns.
+    var state = ServerConnectionState()
+    var access = Access(clientName: "", scopes: [])
+    var catalogue: CatalogueSnapshot
+    var output = FrameWriter(minimumCapacity: 4096)
+    var gathered = GatheredChecks()
+    let scratch: CheckScratch
+    var streams: [UInt32: any ServerStream] = [:]
+    private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
+    private var unread: ByteBuffer?
+    private var inflated = FrameWriter(minimumCapacity: 64)
+    private var outgoing = ByteBuffer()
+    private var context: ChannelHandlerContext?
+    private var isReadingPaused = false
+    private var isClosing = false
+    private var isInBurst = false
+    private var lastHeard = NIODeadline.now()
+    private var stuckSince: NIODeadline?
+
+    init(core: ServerCore, id: UInt64, eventLoop: any EventLoop) {
+        self.core = core
+        self.id = id
+        self.eventLoop = eventLoop
+        catalogue = core.board.current
+        scratch = core.scratch(of: eventLoop)
+    }
+
+    // MARK: Life
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { begin() }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        begin()
+        context.fireChannelActive()
+    }
+
+    private func begin() {
+        lastHeard = .now()
+        guard core.connectionOpened(self) else {
+            return sendAndClose(
+                Wire.Goaway(
+                    reason: .tooManyConnections, lastStream: 0,
+                    message: "\(core.limits.connectionsMax) connections are open: use fewer, or raise the limit"))
+        }
+        eventLoop.scheduleTask(in: .seconds(Int64(core.limits.handshakeSeconds))) { [weak self] in
+            self?.handshakeTimedOut()
+        }
+        scheduleLivenessCheck()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        state.close()
+        isClosing = true
+        for stream in streams.values { stream.cancel() }
+        streams.removeAll()
+        core.connectionClosed(self)
+        self.context = nil
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        core.logger.debug("connection failed", metadata: ["connection": "\(id)", "error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    // MARK: Reading
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
+        var bytes = unwrapInboundIn(data)
+        lastHeard = .now()
+        isInBurst = true
+        core.board.refresh(&catalogue)
+        gathered.begin(now: core.clock.now)
+        if var kept = unread.take() {
+            kept.writeBuffer(&bytes)
+            process(&kept)
+            if kept.readableBytes > 0 {
+                kept.discardReadBytes()
+                unread = kept
+            }
+        } else {
+            process(&bytes)
+            if bytes.readableBytes > 0 { keep(bytes) }
+        }
+        CheckHandler.answerGathered(self)
+        isInBurst = false
+    }
+
+    /// Keeps the start of a frame whose rest is still to come, in a buffer that is large enough for the whole.
+    private func keep(_ rest: ByteBuffer) {
+        var kept = ByteBufferAllocator().buffer(capacity: max(reader.bytesNeeded, rest.readableBytes))
+        kept.writeImmutableBuffer(rest)
+        unread = kept
+    }
+
+    private func process(_ buffer: inout ByteBuffer) {
+        if state.phase == .awaitingPreface {
+            switch state.receivedPreface(buffer.readableBytesSpan) {
+            case .readMore: return
+            case .drop(let byteCount): buffer.moveReaderIndex(forwardBy: byteCount)
+            case .fail(let error): return fail(error)
+            }
+        }
+        do {
+            let readable = buffer.readableBytesSpan
+            while !isClosing, let frame = try reader.next(readable) {
+                received(frame.header, readable.extracting(frame.body))
+            }
+        } catch {
+            fail(error)
+        }
+        buffer.moveReaderIndex(forwardBy: reader.rebase())
+        if isClosing { buffer.clear() }
+    }
+
+    @inline(__always)
+    private func received(_ header: FrameHeader, _ body: RawSpan) {
+        switch state.received(header) {
+        case .request: request(header, body)
+        case .ignore: break
+        case .pong(let value): output.appendFrame(.pong, value: value)
+        case .hello: hello(header, body)
+        case .cancel(let stream): streams[stream]?.cancel()
+        case .credit(let stream): streams[stream]?.resume()
+        case .finishDrain(let lastStream, let thenClose): finishDrain(lastStream, thenClose)
+        case .clientLeaves(let thenClose): if thenClose { closeAfterFlush() }
+        case .fail(let error): fail(error)
+        }
+    }
+
+    private func request(_ header: FrameHeader, _ body: RawSpan) {
+        do throws(WireError) {
+            try header.withPayload(
+                of: body, bodyBytesMax: state.agreement.bodyBytesMax, scratch: &inflated
+            ) { payload throws(WireError) in
+                try Dispatcher.dispatch(self, header, payload)
+            }
+        } catch {
+            core.metrics.rejectedFrames.count()
+            reject(
+                header.stream, error == .bodyChecksum ? .dataLoss : .invalidArgument, "\(error)", notExecuted: true)
+        }
+    }
+
+    // MARK: Handshake
+
+    private func hello(_ header: FrameHeader, _ body: RawSpan) {
+        let hello: Wire.Hello
+        do {
+            try header.verifyBody(body)
+            hello = try Wire.Hello(decoding: body)
+        } catch {
+            return fail(.badHandshake(error))
+        }
+        switch Handshake.negotiate(hello, server: core.offer()) {
+        case .reject(let goaway): sendAndClose(goaway)
+        case .accept(let welcome):
+            guard let access = core.authorisation.access(credential: hello.credential, clientName: hello.clientName)
+            else {
+                return sendAndClose(
+                    Wire.Goaway(
+                        reason: .badCredential, lastStream: 0,
+                        message: "the credential is not known here: check the token file", versionMin: 0,
+                        versionMax: 0))
+            }
+            self.access = access
+            state.accept(Agreement(welcome))
+            reader.bodyBytesMax = state.agreement.bodyBytesMax
+            output.appendWelcome(welcome)
+            core.logger.debug(
+                "connection open", metadata: ["connection": "\(id)", "client": "\(access.clientName)"])
+        }
+    }
+
+    private func handshakeTimedOut() {
+        switch state.phase {
+        case .awaitingPreface, .awaitingHello, .negotiating: closing(.handshakeTimeout, "no hello came in time")
+        default: break
+        }
+    }
+
+    // MARK: Answers
+
+    /// Answers a call with an error.
+    func reject(
+        _ stream: UInt32, _ status: Status, _ message: String, notExecuted: Bool = false,
+        refusals: [Wire.RefusalDetail] = [], retryAfterMicroseconds: Int64 = 0
+    ) {
+        let flags: FrameFlags = notExecuted ? .notExecuted : []
+        let frame = output.beginFrame(.response, flags: flags, code: status.rawValue, stream: stream)
+        Wire.ErrorDetail(message: message, retryAfter: retryAfterMicroseconds, refusals: refusals)
+            .encode(into: &output)
+        output.endFrame(frame)
+    }
+
+    /// Answers a call whose work was done elsewhere. The frames leave with the next `flushOutput`.
+    func complete(_ completion: Completion) {
+        guard state.isOpen(completion.call.stream) else { return }
+        let spent = (consent_monotonic_nanoseconds() &- completion.call.arrival) / 1000
+        let frame = output.beginFrame(
+            completion.kind, flags: completion.flags, code: completion.status.rawValue,
+            stream: completion.call.stream, value: completion.kind == .item ? 0 : UInt32(clamping: spent))
+        completion.encode(&output)
+        output.endFrame(frame, compressIfUseful: state.agreement.allowsCompression)
+        if completion.kind != .item { endCall(completion.call.stream) }
+    }
+
+    /// Forgets a call that was answered.
+    func endCall(_ stream: UInt32) {
+        streams.removeValue(forKey: stream)
+        if state.endCall(stream) { closeAfterFlush() }
+    }
+
+    // MARK: Writing
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        flushOutput()
+    }
+
+    /// Sends what was written since the last flush.
+    func flushOutput() {
+        guard let context, output.count > 0, !isInBurst else { return }
+        outgoing.clear(minimumCapacity: output.count)
+        output.withBytes { _ = outgoing.writeBytes($0) }
+        output.removeAll()
+        context.writeAndFlush(wrapOutboundOut(outgoing), promise: nil)
+        if !context.channel.isWritable { pauseReading() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { resumeReading() } else { pauseReading() }
+        for stream in streams.values where context.channel.isWritable { stream.resume() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// Whether streams may add to the output.
+    var isWritable: Bool { context?.channel.isWritable ?? false }
+
+    private func pauseReading() {
+        guard !isReadingPaused, let context else { return }
+        isReadingPaused = true
+        stuckSince = .now()
+        context.channel.setOption(.autoRead, value: false).whenFailure { _ in }
+    }
+
+    private func resumeReading() {
+        guard isReadingPaused, let context else { return }
+        isReadingPaused = false
+        stuckSince = nil
+        context.channel.setOption(.autoRead, value: true).whenFailure { _ in }
+    }
+
+    // MARK: Ending
+
+    /// Tells the client that no more calls should come; calls under way are finished.
+    func beginDrain() {
+        guard !isClosing else { return }
+        let ping = UInt32(truncatingIfNeeded: id) | 1
+        if state.beginDrain(pingValue: ping) {
+            output.appendGoaway(Wire.Goaway(reason: .drain, lastStream: .max, message: "the server is stopping"))
+            output.appendFrame(.ping, value: ping)
+            flushOutput()
+            eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in
+                guard let self, case .finishDrain(let lastStream, let thenClose) = state.finishDrain() else { return }
+                finishDrain(lastStream, thenClose)
+                flushOutput()
+            }
+        } else if state.phase == .closed {
+            closeAfterFlush()
+        }
+    }
+
+    private func finishDrain(_ lastStream: UInt32, _ thenClose: Bool) {
+        CheckHandler.answerGathered(self)
+        output.appendGoaway(
+            Wire.Goaway(reason: .drain, lastStream: lastStream, message: "the server is stopping"))
+        // Watches never end on their own.
+        for stream in streams.values { stream.drain() }
+        if thenClose { closeAfterFlush() }
+    }
+
+    func fail(_ error: FrameError) {
+        core.metrics.rejectedFrames.count()
+        core.logger.info(
+            "connection ended by a bad frame", metadata: ["connection": "\(id)", "reason": "\(error)"])
+        CheckHandler.answerGathered(self)
+        sendAndClose(Handshake.goaway(error, lastStream: state.lastStream))
+    }
+
+    private func closing(_ reason: Wire.GoawayReason, _ message: String) {
+        core.logger.info("connection ended", metadata: ["connection": "\(id)", "reason": "\(message)"])
+        sendAndClose(Wire.Goaway(reason: reason, lastStream: state.lastStream, message: message))
+    }
+
+    /// Sends a goaway and closes.
+    func sendAndClose(_ goaway: Wire.Goaway) {
+        state.close()
+        output.appendGoaway(goaway)
+        closeAfterFlush()
+    }
+
+    private func closeAfterFlush() {
+        guard !isClosing else { return }
+        isClosing = true
+        let wasInBurst = isInBurst
+        isInBurst = false
+        CheckHandler.answerGathered(self)
+        flushOutput()
+        isInBurst = wasInBurst
+        guard let context else { return }
+        // Half-close first and read on for a moment: closing with unread input would reset the connection and could
+        // take the goaway with it.
+        let channel = context.channel
+        context.close(mode: .output, promise: nil)
+        eventLoop.scheduleTask(in: .milliseconds(250)) { channel.close(promise: nil) }
+    }
+
+    // MARK: Liveness
+
+    private func scheduleLivenessCheck() {
+        let interval = Int64(max(1, min(core.limits.idleSeconds, core.limits.slowReaderSeconds) / 2))
+        eventLoop.scheduleTask(in: .seconds(interval)) { [weak self] in self?.checkLiveness() }
+    }
+
+    private func checkLiveness() {
+        guard !isClosing, context != nil else { return }
+        let now = NIODeadline.now()
+        if let stuckSince, now - stuckSince > .seconds(Int64(core.limits.slowReaderSeconds)) {
+            core.logger.info("connection ended", metadata: ["connection": "\(id)", "reason": "slow reader"])
+            isClosing = true
+            state.close()
+            context?.close(promise: nil)
+            return
+        }
+        let silent = now - lastHeard
+        let idle = TimeAmount.seconds(Int64(core.limits.idleSeconds))
+        if silent > idle + idle {
+            return closing(.idleTimeout, "nothing was heard for \(2 * core.limits.idleSeconds) s")
+        }
+        if silent > idle && state.phase == .open {
+            output.appendFrame(.ping, value: 1)
+            flushOutput()
+        }
+        scheduleLivenessCheck()
+    }
+}
+
+/// A call that waits for its answer, as the rest of the server names it.
+struct CallContext: Sendable {
+    let connection: Connection
+    let stream: UInt32
+    /// Monotonic nanoseconds when the request was read.
+    let arrival: UInt64
+    /// Monotonic nanoseconds when the caller stops waiting; 0: never.
+    let deadline: UInt64
+    /// The caller's name.
+    let clientName: String
+
+    /// Whether the caller has stopped waiting.
+    var isExpired: Bool { deadline != 0 && consent_monotonic_nanoseconds() > deadline }
+}
+
+/// An answer on its way back to its connection.
+struct Completion: Sendable {
+    let call: CallContext
+    var kind = FrameKind.response
+    var status = Status.ok
+    var flags: FrameFlags = []
+    /// Writes the body.
+    let encode: @Sendable (inout FrameWriter) -> Void
+
+    /// An answer with a body.
+    init(
+        _ call: CallContext, kind: FrameKind = .response,
+        encode: @escaping @Sendable (inout FrameWriter) -> Void
+    ) {
+        self.call = call
+        self.kind = kind
+        self.encode = encode
+    }
+
+    /// An error.
+    init(
+        _ call: CallContext, kind: FrameKind = .response, _ status: Status, _ message: String,
+        notExecuted: Bool = false, retryAfterMicroseconds: Int64 = 0
+    ) {
+        self.call = call
+        self.kind = kind
+        self.status = status
+        flags = notExecuted ? .notExecuted : []
+        let detail = Wire.ErrorDetail(message: message, retryAfter: retryAfterMicroseconds, refusals: [])
+        encode = { detail.encode(into: &$0) }
+    }
+
+    /// Hands answers to their connections: one hop a loop, one flush a connection.
+    static func deliver(_ completions: [Completion]) {
+        var rest = completions
+        while let loop = rest.first?.call.connection.eventLoop {
+            var ours: [Completion] = []
+            var others: [Completion] = []
+            for completion in rest {
+                if completion.call.connection.eventLoop === loop { ours.append(completion) } else { others.append(completion) }
+            }
+            let batch = ours
+            loop.execute {
+                for completion in batch { completion.call.connection.complete(completion) }
+                for completion in batch { completion.call.connection.flushOutput() }
+            }
+            rest = others
+        }
+    }
+}

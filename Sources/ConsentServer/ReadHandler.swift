@@ -1,0 +1,207 @@
+// Calls that read the register: decoded on the event loop, answered by the writer thread between commits.
+
+import ConsentDomain
+import ConsentRegister
+import ConsentWire
+import WireProtocol
+
+enum ReadHandler {
+    static func preferences(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+        let request = try Wire.PreferencesRequest(decoding: body)
+        let controller = ControllerID(rawValue: request.controller)
+        guard let subject = subject(connection, header, controller, request.contact, request.reference) else { return }
+        query(connection, header) { writer throws(RegisterError) in
+            let answer = try RegisterAnswers.preferences(writer, controller: controller, subject: subject)
+            return answer.map { answer in { answer.encode(into: &$0) } }
+        }
+    }
+
+    static func explain(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+        let request = try Wire.ExplainRequest(decoding: body)
+        let controller = ControllerID(rawValue: request.controller)
+        guard
+            let subject = subject(
+                connection, header, controller, request.contact, "", channel: Channel(request.channel))
+        else { return }
+        query(connection, header) { writer throws(RegisterError) in
+            let answer = try RegisterAnswers.explain(writer, request, subject: subject)
+            return .success { answer.encode(into: &$0) }
+        }
+    }
+
+    static func proof(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+        let request = try Wire.ProofRequest(decoding: body)
+        var subject: Subject?
+        if request.sequence == 0 {
+            let controller = ControllerID(rawValue: request.controller)
+            subject = self.subject(
+                connection, header, controller, request.contact, "", channel: Channel(request.channel))
+            guard subject != nil else { return }
+        }
+        let found = subject
+        query(connection, header) { writer throws(RegisterError) in
+            let answer = try RegisterAnswers.proof(writer, request, subject: found)
+            return answer.map { answer in { answer.encode(into: &$0) } }
+        }
+    }
+
+    static func head(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+        let request = try Wire.HeadRequest(decoding: body)
+        query(connection, header) { writer throws(RegisterError) in
+            let answer = try RegisterAnswers.head(writer, since: request.since)
+            return answer.map { answer in { answer.encode(into: &$0) } }
+        }
+    }
+
+    // MARK: Streams
+
+    static func history(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+        let request = try Wire.HistoryRequest(decoding: body)
+        let controller = ControllerID(rawValue: request.controller)
+        guard let subject = subject(connection, header, controller, request.contact, request.reference) else { return }
+        open(
+            connection, header,
+            HistorySource(controller: controller, subject: subject, withWording: request.wording))
+    }
+
+    static func watch(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+        let request = try Wire.WatchRequest(decoding: body)
+        let core = connection.core
+        guard request.incarnation.isZero || request.incarnation == core.identity.incarnation else {
+            connection.reject(
+                header.stream, .failedPrecondition,
+                "the register has another incarnation: forget what was derived from the old one, and watch from 0")
+            return connection.endCall(header.stream)
+        }
+        guard request.after <= core.index.publishedSequence else {
+            connection.reject(
+                header.stream, .outOfRange,
+                "sequence \(request.after) is not reached yet; the register is at \(core.index.publishedSequence)")
+            return connection.endCall(header.stream)
+        }
+        open(
+            connection, header,
+            WatchSource(
+                after: request.after,
+                controller: request.controller == 0 ? nil : ControllerID(rawValue: request.controller),
+                heartbeatSeconds: core.limits.heartbeatSeconds),
+            followsCommits: true)
+    }
+
+    static func backup(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+        _ = try Wire.Empty(decoding: body)
+        open(connection, header, BackupSource(chunkBytes: 256 << 10))
+    }
+
+    // MARK: Shared
+
+    /// Whom a read is about.
+    enum Subject: Sendable {
+        case slot(SlotKey, kind: ContactKind?)
+        case reference(RecipientKey)
+    }
+
+    /// Finds out whom a read is about; answers the call and returns nil when that cannot be told.
+    private static func subject(
+        _ connection: Connection, _ header: FrameHeader, _ controllerID: ControllerID,
+        _ contact: Wire.ContactPoint?, _ reference: String, channel: Channel? = nil
+    ) -> Subject? {
+        func refuse(_ status: Status, _ message: String) -> Subject? {
+            connection.reject(header.stream, status, message)
+            connection.endCall(header.stream)
+            return nil
+        }
+        let keyring = connection.core.keyring
+        guard let controller = connection.catalogue.catalogue.controllers[controllerID] else {
+            return refuse(
+                .notFound, "no controller has number \(controllerID.rawValue): see consentctl controller list")
+        }
+        if !reference.isEmpty {
+            return .reference(keyring.referenceKey(controller: controllerID, reference))
+        }
+        guard let contact else { return refuse(.invalidArgument, "name a contact point or a reference") }
+        if contact.address.isEmpty {
+            guard let bytes = contact.key else {
+                return refuse(.invalidArgument, "name the contact point by an address or a key")
+            }
+            return .slot(
+                keyring.slotKey(RecipientKey(bytes), controller: controllerID), kind: ContactKind(contact.kind))
+        }
+        let kind = ContactKind(contact.kind) ?? channel?.contactKind ?? (contact.address.contains("@") ? .email : .phone)
+        switch AddressKeyer(keyring: keyring, controller: controller, kind: kind).key(of: contact.address) {
+        case .success(let key): return .slot(keyring.slotKey(key, controller: controllerID), kind: kind)
+        case .failure(let error): return refuse(.invalidArgument, "\(error)")
+        }
+    }
+
+    typealias Encoder = @Sendable (inout FrameWriter) -> Void
+
+    /// Has the writer thread answer the call.
+    private static func query(
+        _ connection: Connection, _ header: FrameHeader,
+        _ body: @escaping @Sendable (RegisterWriter) throws(RegisterError) -> Result<Encoder, CallFailure>
+    ) {
+        let call = CallContext(connection, header)
+        guard connection.core.pipeline.enqueue(RegisterQuery(call: call, body: body)) == .queued else {
+            connection.reject(
+                header.stream, .resourceExhausted, "too many reads are waiting: try again", notExecuted: true,
+                retryAfterMicroseconds: 50_000)
+            return connection.endCall(header.stream)
+        }
+    }
+
+    /// Begins a stream.
+    private static func open(_ connection: Connection, _ header: FrameHeader, _ source: sending any StreamSource,
+        followsCommits: Bool = false
+    ) {
+        let stream = RegisterStream(
+            call: CallContext(connection, header), pipeline: connection.core.pipeline,
+            credit: Wire.Limits.streamCreditDefault, followsCommits: followsCommits, source: source)
+        connection.streams[header.stream] = stream
+        stream.schedule(adding: 0)
+    }
+}
+
+/// Why a call is answered with an error.
+struct CallFailure: Error, Sendable {
+    var status: Status
+    var message: String
+
+    init(_ status: Status, _ message: String) {
+        self.status = status
+        self.message = message
+    }
+}
+
+/// One unary read.
+private final class RegisterQuery: RegisterTask {
+    private let call: CallContext
+    private let body: @Sendable (RegisterWriter) throws(RegisterError) -> Result<ReadHandler.Encoder, CallFailure>
+
+    init(
+        call: CallContext,
+        body: @escaping @Sendable (RegisterWriter) throws(RegisterError) -> Result<ReadHandler.Encoder, CallFailure>
+    ) {
+        self.call = call
+        self.body = body
+    }
+
+    func step(_ writer: RegisterWriter, until deadline: UInt64) -> Bool {
+        Completion.deliver([answer(writer)])
+        return false
+    }
+
+    private func answer(_ writer: RegisterWriter) -> Completion {
+        if call.isExpired {
+            return Completion(call, .deadlineExceeded, "the deadline passed before the read began", notExecuted: true)
+        }
+        do throws(RegisterError) {
+            switch try body(writer) {
+            case .success(let encode): return Completion(call, encode: encode)
+            case .failure(let failure): return Completion(call, failure.status, failure.message)
+            }
+        } catch {
+            return Completion(call, .dataLoss, "the register could not be read: \(error)")
+        }
+    }
+}

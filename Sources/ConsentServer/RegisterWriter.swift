@@ -1,0 +1,203 @@
+// What the writer thread does with a group of writes.
+//
+//     1 stage      each job: gate, events, fold             (WriteExecutor)
+//     2 commit     one transaction, one fsync                (ConsentRegister)
+//     3 publish    states and notices, then the sequence     (ConsentIndex)
+//     4 acknowledge, 5 wake the watchers
+//
+// A job that is refused stages nothing. When the disk is full before the fsync, the whole group is rolled back and
+// answered "not executed". When the commit itself fails, nobody knows what is on disk: the group fails, marketing is
+// indeterminate from then on, and the process ends; recovery is a restart.
+
+import CPlatform
+import ConsentDomain
+import ConsentIndex
+import ConsentRegister
+import Logging
+import WireProtocol
+
+/// Owns the register. Lives on the writer thread.
+final class RegisterWriter {
+    let register: SQLiteRegister
+    let core: ServerCore
+    private var watches: [RegisterStream] = []
+    private var lastHeartbeat = consent_monotonic_nanoseconds()
+    private var isFlushing = false
+    private var hasFailed = false
+
+    init(register: SQLiteRegister, core: ServerCore) {
+        self.register = register
+        self.core = core
+    }
+
+    // MARK: Writes
+
+    /// Commits jobs, refusals first as they come. A change to the catalogue makes a group of its own, so that the
+    /// jobs after it see it.
+    func commit(_ jobs: [WriteJob]) {
+        var group: [WriteJob] = []
+        for job in jobs {
+            if job.operation.isCatalogue {
+                commitGroup(group)
+                group.removeAll()
+                commitGroup([job])
+            } else {
+                group.append(job)
+            }
+        }
+        commitGroup(group)
+    }
+
+    private func commitGroup(_ jobs: [WriteJob]) {
+        guard !jobs.isEmpty else { return }
+        guard !hasFailed else { return fail(jobs, "the register failed before: the server is stopping") }
+        var executor = WriteExecutor(register: register, core: core, now: core.clock.now)
+        var completions: [Completion] = []
+        completions.reserveCapacity(jobs.count)
+        do throws(RegisterError) {
+            for job in jobs {
+                if job.call.isExpired && !job.operation.isRefusal {
+                    completions.append(
+                        Completion(job.call, .deadlineExceeded, "the deadline passed before the write began",
+                            notExecuted: true))
+                } else {
+                    completions.append(try executor.execute(job))
+                }
+            }
+            if executor.stagedCount > 0 { try register.commit() }
+        } catch {
+            return recover(jobs, from: error)
+        }
+        do throws(IndexError) {
+            try publish(executor)
+        } catch {
+            return stop("the index cannot take what was committed: \(error)", jobs)
+        }
+        core.metrics.writes.count(executor.stagedCount)
+        core.metrics.refusals.count(executor.refusedCount)
+        Completion.deliver(completions)
+        if executor.stagedCount > 0 {
+            core.metrics.commits.count()
+            wakeWatches()
+        }
+    }
+
+    /// Makes committed events visible, before anyone is told that they were committed.
+    private func publish(_ executor: WriteExecutor) throws(IndexError) {
+        guard executor.stagedCount > 0 else { return }
+        core.clock.recorded(at: executor.now)
+        for (slot, state) in executor.changedStates { try core.index.put(slot, profile: state.profile) }
+        if executor.changedCatalogue { postCatalogue() }
+        core.index.publish(sequence: register.lastSequence)
+        postFigures()
+    }
+
+    /// Shows the register's figures to Stats.
+    func postFigures() {
+        let figures = RegisterFigures(
+            events: register.lastSequence, walBytes: UInt64(register.walBytes), derivedSequence: register.derivedSequence)
+        core.registerFigures.withLock { $0 = figures }
+    }
+
+    /// Shows the register's catalogue to the event loops and its notices to the index.
+    func postCatalogue() {
+        let catalogue = register.catalogue
+        for notice in catalogue.notices.values where notice.invalidatedFrom != .distantFuture {
+            core.index.setNoticeInvalid(ordinal: notice.ordinal, from: notice.invalidatedFrom.microseconds)
+        }
+        core.board.post(
+            CatalogueSnapshot(version: core.board.current.version + 1, catalogue: catalogue, keyring: core.keyring))
+    }
+
+    private func recover(_ jobs: [WriteJob], from error: RegisterError) {
+        register.rollback()
+        if error.isRetryable {
+            core.logger.error("writes are refused", metadata: ["error": "\(error)"])
+            return fail(jobs, "\(error)", notExecuted: true)
+        }
+        stop("the register failed: \(error)", jobs)
+    }
+
+    /// Nothing can be known any more: marketing is indeterminate, and the process ends.
+    private func stop(_ message: String, _ jobs: [WriteJob]) {
+        hasFailed = true
+        core.serving.fail()
+        core.logger.critical("stopping", metadata: ["error": "\(message)"])
+        fail(jobs, "\(message); the server stops")
+        core.onFatalError()
+    }
+
+    private func fail(_ jobs: [WriteJob], _ message: String, notExecuted: Bool = false) {
+        Completion.deliver(
+            jobs.map { Completion($0.call, .unavailable, message, notExecuted: notExecuted,
+                retryAfterMicroseconds: notExecuted ? 1_000_000 : 0) })
+    }
+
+    // MARK: Watches
+
+    /// Adds a watch; it is woken after each commit.
+    func add(_ watch: RegisterStream) {
+        watches.append(watch)
+    }
+
+    private func wakeWatches() {
+        guard !watches.isEmpty else { return }
+        watches.removeAll { $0.isEnded }
+        for watch in watches { watch.schedule(adding: 0) }
+    }
+
+    /// Wakes the watches at intervals, so that they say how far they are complete.
+    func heartbeat() {
+        guard !watches.isEmpty else { return }
+        let now = consent_monotonic_nanoseconds()
+        guard now &- lastHeartbeat > UInt64(core.limits.heartbeatSeconds) * 1_000_000_000 else { return }
+        lastHeartbeat = now
+        wakeWatches()
+    }
+
+    // MARK: Derived rows
+
+    /// Whether a flush was begun and is not complete.
+    var wantsToRun: Bool { isFlushing }
+
+    /// Whether so much is not flushed that it must go on while writes come.
+    var isFlushUrgent: Bool { register.dirtyCount > core.limits.dirtyContactsMax }
+
+    /// Writes a part of the derived rows.
+    func flushStep() {
+        guard !hasFailed, isFlushing || register.dirtyCount > 0 else { return }
+        do throws(RegisterError) {
+            isFlushing = try !register.flushDerived(budget: .microseconds(core.limits.readStepMicroseconds))
+            postFigures()
+        } catch {
+            isFlushing = false
+            if error.isFatal { return stop("the register failed: \(error)", []) }
+            core.logger.error("derived rows were not written; trying again later", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Moves the write-ahead log to the database when it has grown; after the acknowledgements, not before them.
+    func checkpointIfDue() {
+        guard !hasFailed else { return }
+        do throws(RegisterError) {
+            if try register.checkpointIfDue() { postFigures() }
+        } catch {
+            if case .full = error {
+                core.logger.error("the write-ahead log stays as it is", metadata: ["error": "\(error)"])
+            } else {
+                stop("the register failed: \(error)", [])
+            }
+        }
+    }
+
+    /// Flushes what is left and closes the register.
+    func close() {
+        isFlushing = register.dirtyCount > 0
+        while isFlushing { flushStep() }
+        do throws(RegisterError) {
+            try register.checkpoint(truncating: true)
+        } catch {
+            core.logger.error("the write-ahead log stays as it is", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// A running server: opens the register, builds the index, listens; drains and closes.
+
+import CPlatform
+import ConsentDomain
+import ConsentIndex
+import ConsentRegister
+import Dispatch
+import Logging
+import NIOCore
+import NIOPosix
+import WireProtocol
+
+/// A consent server in this process.
+public final class ConsentServer: Sendable {
+    private let core: ServerCore
+    private let group: MultiThreadedEventLoopGroup
+    private let listener: Listener
+
+    /// Version of the server.
+    public static let version = ServerCore.Identity.version
+
+    /// Address and port that the server listens on.
+    public var address: (host: String, port: Int) { listener.address }
+
+    /// The register's sequence.
+    public var sequence: UInt64 { core.index.publishedSequence }
+
+    private init(core: ServerCore, group: MultiThreadedEventLoopGroup, listener: Listener) {
+        self.core = core
+        self.group = group
+        self.listener = listener
+    }
+
+    // MARK: Start
+
+    /// Starts a server. When this returns, it serves.
+    /// - Parameters:
+    ///   - onFatalError: called once, on another thread, when the register failed and the process has to end.
+    /// - Throws: `StateFolderError`, `RegisterError`, `IndexError`, or what binding the address threw.
+    public static func start(
+        _ configuration: ServerConfiguration, logger: Logger, onFatalError: @escaping @Sendable () -> Void
+    ) async throws -> ConsentServer {
+        let began = consent_monotonic_nanoseconds()
+        if configuration.initialise {
+            try StateFolder.create(at: configuration.stateFolder, testRegister: configuration.testRegister)
+        }
+        let folder = try StateFolder(opening: configuration.stateFolder, waitForLock: configuration.waitForLock)
+        let keyring = folder.keyring
+        let register = try folder.openRegister()
+        let index = try ConsentIndex()
+        try load(register, into: index, logger: logger)
+
+        let loops = configuration.loops ?? System.coreCount
+        let pipeline = CommitPipeline(limits: configuration.limits)
+        let core = ServerCore(
+            limits: configuration.limits, index: index, pipeline: pipeline,
+            board: CatalogueBoard(CatalogueSnapshot(version: 1, catalogue: register.catalogue, keyring: keyring)),
+            clock: ServerClock(lastRecordedAt: register.lastRecordedAt), keyring: keyring,
+            authorisation: Authorisation(adminToken: folder.adminToken),
+            serving: Serving(blocking: register.restorePending ? .restored : nil), logger: logger,
+            identity: ServerCore.Identity(
+                deployment: Wire.Bytes16(folder.deploymentID) ?? Wire.Bytes16(),
+                incarnation: Wire.Bytes16(register.incarnation) ?? Wire.Bytes16(),
+                isTestRegister: register.isTestRegister, loops: loops, startedAt: began,
+                startNanoseconds: consent_monotonic_nanoseconds() - began),
+            onFatalError: onFatalError)
+        let writer = RegisterWriter(register: register, core: core)
+        writer.postCatalogue()
+        writer.postFigures()
+        pipeline.start(writer)
+
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
+        do {
+            let listener = try await Listener.listen(
+                core: core, group: group, host: configuration.host, port: configuration.port)
+            logger.info(
+                "serving",
+                metadata: [
+                    "address": "\(listener.address.host):\(listener.address.port)",
+                    "recipients": "\(index.statistics.recipients)", "sequence": "\(index.publishedSequence)",
+                    "loops": "\(loops)",
+                    "start_ms": "\((consent_monotonic_nanoseconds() - began) / 1_000_000)",
+                ])
+            return ConsentServer(core: core, group: group, listener: listener)
+        } catch {
+            pipeline.stop()
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    /// Builds the index from the register's state rows, and from the states that came after them.
+    private static func load(_ register: SQLiteRegister, into index: ConsentIndex, logger: Logger) throws {
+        var failure: IndexError?
+        try register.forEachStateRow { slot, anchorDay, record in
+            guard failure == nil else { return }
+            do throws(IndexError) {
+                try index.put(slot, record: record, anchorDay: anchorDay)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        index.publish(sequence: register.lastSequence)
+    }
+
+    // MARK: Stop
+
+    /// Stops: no new connections and calls, finishes what is in flight, makes the register complete, closes.
+    /// - Returns: whether every connection ended by itself in time.
+    @discardableResult
+    public func drain() async -> Bool {
+        core.serving.drain()
+        await listener.close()
+        let deadline = NIODeadline.now() + .seconds(Int64(core.limits.drainSeconds))
+        for connection in core.openConnections { connection.eventLoop.execute { connection.beginDrain() } }
+        while !core.openConnections.isEmpty && NIODeadline.now() < deadline {
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        let isClean = core.openConnections.isEmpty
+        if !isClean {
+            core.logger.warning("connections cut at the end of the drain", metadata: ["count": "\(core.openConnections.count)"])
+        }
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { [core] in
+                core.pipeline.stop()
+                continuation.resume()
+            }
+        }
+        try? await group.shutdownGracefully()
+        core.logger.info("stopped", metadata: ["sequence": "\(core.index.publishedSequence)"])
+        return isClean
+    }
+}

@@ -1,0 +1,63 @@
+// What a server is started with. Every limit of the server has its name, its default and its unit here.
+
+import ConsentRegister
+
+/// Settings of one server. Defaults are those of `consentd serve --help`.
+public struct ServerConfiguration: Sendable {
+    /// Folder with `register.db` and the key files.
+    public var stateFolder: String
+    /// Make the state folder first; it must be missing or empty.
+    public var initialise = false
+    /// With `initialise`: mark the register, for ever, as one that load tests may write to.
+    public var testRegister = false
+    /// Wait for another daemon on the same folder to end, instead of refusing to start.
+    public var waitForLock = false
+    /// Address to listen on.
+    public var host = "127.0.0.1"
+    /// Port to listen on; 0 picks a free one.
+    public var port = 7447
+    /// Event loops; nil: one a core.
+    public var loops: Int?
+    /// Limits.
+    public var limits = Limits()
+
+    public init(stateFolder: String) {
+        self.stateFolder = stateFolder
+    }
+
+    /// Limits of the server. Sizes are in bytes, times in the unit of their name.
+    public struct Limits: Sendable {
+        /// Connections open at once; further ones get a goaway.
+        public var connectionsMax = 4_096
+        /// Time from accept to the end of the handshake.
+        public var handshakeSeconds = 5
+        /// A connection that is silent for this long is pinged, and closed when silent for as long again.
+        public var idleSeconds = 60
+        /// Output waiting on one connection above which its requests are no longer read.
+        public var outputHighWatermarkBytes = 1 << 20
+        /// Output waiting on one connection below which its requests are read again.
+        public var outputLowWatermarkBytes = 256 << 10
+        /// A peer that does not take waiting output for this long is closed.
+        public var slowReaderSeconds = 10
+        /// Writes waiting for the register; further grants and imports are turned away (refusals never are).
+        public var queuedWritesMax = 16_384
+        /// Register reads (History, Proof, …) waiting; further ones are turned away.
+        public var queuedReadsMax = 1_024
+        /// Events of one commit.
+        public var commitEventsMax = 4_096
+        /// Time that register reads may take between two commits.
+        public var readStepMicroseconds = 2_000
+        /// Contact points with state not yet on disk that make the writer flush while it is busy.
+        public var dirtyContactsMax = 500_000
+        /// Idle time after which the writer flushes derived rows.
+        public var flushIdleMilliseconds = 2_000
+        /// Time without a change after which a Watch gets a heartbeat.
+        public var heartbeatSeconds = 10
+        /// Time that a drain may take before connections are cut.
+        public var drainSeconds = 5
+        /// Days until an unconfirmed double opt-in lapses.
+        public var doubleOptInDays: UInt16 = 7
+
+        public init() {}
+    }
+}

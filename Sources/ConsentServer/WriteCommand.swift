@@ -1,0 +1,56 @@
+// A write as the event loop hands it to the writer thread: decoded, normalised, keyed and hashed, so that the one
+// writer thread does only what needs the register.
+
+import ConsentDomain
+
+/// One contact point of a write, with the personal part of the event that may come of it.
+struct WriteSubject: Sendable {
+    let kind: ContactKind
+    let slot: SlotKey
+    let personal: PersonalPart
+}
+
+/// A write about contact points.
+struct WriteCommand: Sendable {
+    var kind: EventKind
+    var controller: ControllerID
+    var eventID: EventID
+    /// Tells a repeated event from another with the same id.
+    var contentMAC: EventID
+    /// Contact points; empty when `reference` names them.
+    var contacts: [WriteSubject]
+    /// Contact points whose address cannot be normalised.
+    var badContacts: [DraftContact] = []
+    var reference = ""
+    var channels = ChannelSet()
+    var purposes = PurposeSet()
+    /// A channel without a domain value was named (grants only: in refusals it means all).
+    var hasUnknownChannel = false
+    /// The same for a purpose.
+    var hasUnknownPurpose = false
+    var source = Source.unspecified
+    var act = Act.none
+    var via = Via.live
+    /// nil: now.
+    var occurredAt: Timestamp?
+    var notice: NoticeID?
+    var staff = ""
+    var memo: Digest32?
+    var attestations = Attestations()
+    var evidence = Evidence()
+    /// Token of a confirm.
+    var token: [UInt8] = []
+    var client = ""
+}
+
+/// One row of an import.
+struct ImportRowCommand: Sendable {
+    /// Position in the request.
+    let index: UInt32
+    let command: Result<WriteCommand, RowError>
+
+    /// A row that is no write at all.
+    struct RowError: Error, Sendable {
+        let refusals: [RefusalFinding]
+    }
+}

@@ -1,0 +1,434 @@
+// Turns the writes of one group into events: idempotency first, then the gate, then one event a contact point.
+//
+// Runs on the writer thread, within one transaction of the register. A write that is refused stages nothing; what is
+// staged is folded at once, so a later write of the same group is judged by it.
+
+import ConsentDomain
+import ConsentRegister
+import ConsentWire
+import WireProtocol
+
+/// Executes the writes of one group.
+struct WriteExecutor {
+    let register: SQLiteRegister
+    let core: ServerCore
+    /// The time at which the group is recorded.
+    let now: Timestamp
+    /// Events staged so far, in the order of their sequences.
+    private(set) var stagedEvents: [ConsentEvent] = []
+    /// Writes and rows refused so far.
+    private(set) var refusedCount = 0
+    /// States of the contact points that changed, to be published.
+    private(set) var changedStates: [SlotKey: ContactState] = [:]
+    /// Whether the catalogue changed.
+    var changedCatalogue = false
+
+    init(register: SQLiteRegister, core: ServerCore, now: Timestamp) {
+        self.register = register
+        self.core = core
+        self.now = now
+    }
+
+    /// Executes one job.
+    mutating func execute(_ job: WriteJob) throws(RegisterError) -> Completion {
+        switch job.operation {
+        case .write(let command):
+            let response = try wireResponse(try execute(command), of: command)
+            return Completion(job.call) { response.encode(into: &$0) }
+        case .importRows(let rows, let dryRun):
+            let response = try importRows(rows, dryRun: dryRun)
+            return Completion(job.call) { response.encode(into: &$0) }
+        case .putController, .putPurpose, .putNotice, .invalidateNotice:
+            return try changeCatalogue(job)
+        }
+    }
+
+    // MARK: One write
+
+    /// What became of a write.
+    enum Outcome {
+        case refused([RefusalFinding])
+        case recorded([ConsentEvent])
+        case repeated([ConsentEvent])
+    }
+
+    /// One contact point with the channels that it gets.
+    private struct Target {
+        var subject: WriteSubject
+        var channels: ChannelSet
+    }
+
+    private mutating func execute(
+        _ command: WriteCommand, dryRun: Bool = false
+    ) throws(RegisterError) -> Outcome {
+        if let earlier = try earlierResult(of: command) { return earlier }
+        if command.kind == .confirm { return try confirm(command) }
+        var command = command
+        completeScope(&command)
+        let refusals = try self.refusals(of: &command)
+        guard refusals.isEmpty else { return .refused(refusals) }
+        switch try targets(of: command) {
+        case .failure(let failure): return .refused(failure.refusals)
+        case .success(let targets):
+            if dryRun { return .recorded([]) }
+            var events: [ConsentEvent] = []
+            for target in targets { events.append(try stage(event(of: command, target), target.subject)) }
+            return .recorded(events)
+        }
+    }
+
+    /// The result of an earlier write with the same event id, if there was one.
+    private func earlierResult(of command: WriteCommand) throws(RegisterError) -> Outcome? {
+        guard let sequence = try register.sequence(of: command.eventID) else { return nil }
+        guard let first = try event(sequence), let personal = first.personal else {
+            return .refused([RefusalFinding(.erased)])
+        }
+        guard personal.contentMAC == command.contentMAC else { return .refused([RefusalFinding(.eventIDReused)]) }
+        var events = [first]
+        var position = 1
+        while let next = try register.sequence(of: command.eventID.forContact(position)),
+            let event = try event(next)
+        {
+            events.append(event)
+            position += 1
+        }
+        return .repeated(events)
+    }
+
+    /// Widens a refusal's scope where nothing or something unknown is named: it is never turned away.
+    private func completeScope(_ command: inout WriteCommand) {
+        guard command.kind != .grant && command.kind != .renew && command.kind != .confirm else { return }
+        if command.channels.isEmpty {
+            switch (command.kind, command.source) {
+            case (.complaint, _): command.channels = ChannelSet([.email])
+            case (.withdraw, .smsKeyword): command.channels = ChannelSet([.sms])
+            default: command.channels = .all
+            }
+        }
+        let known = PurposeSet(register.catalogue.purposes.keys)
+        if command.purposes.isEmpty || !command.purposes.subtracting(.all).isSubset(of: known) {
+            command.purposes = .all
+        }
+    }
+
+    /// What is wrong with a write; all that apply. May turn an import without proof into an unproven one.
+    private func refusals(of command: inout WriteCommand) throws(RegisterError) -> [RefusalFinding] {
+        if command.kind == .grant || command.kind == .renew {
+            switch GrantGate.verdict(try draft(of: command), catalogue: register.catalogue, now: now) {
+            case .accepted: return []
+            case .unproven:
+                command.kind = .unprovenImport
+                return []
+            case .refused(let findings): return findings
+            }
+        }
+        var findings = command.badContacts.prefix(1).map {
+            RefusalFinding(.badAddress, subject: $0.problem.map { "\($0)" } ?? "")
+        }
+        if command.contacts.isEmpty && command.badContacts.isEmpty && command.reference.isEmpty {
+            findings.append(RefusalFinding(.badAddress, subject: "no address and no reference"))
+        }
+        if register.catalogue.controllers[command.controller] == nil {
+            findings.append(RefusalFinding(.unknownController, subject: "controller \(command.controller.rawValue)"))
+        }
+        // A refusal is never turned away for its evidence: what may not be kept is left out.
+        let problem = TextRules.problem(
+            evidence: command.evidence, reference: command.reference, staff: command.staff)
+        if problem != nil { command.evidence = Evidence() }
+        return findings
+    }
+
+    private func draft(of command: WriteCommand) throws(RegisterError) -> GrantDraft {
+        var draft = GrantDraft(controller: command.controller)
+        draft.contacts = command.contacts.map { DraftContact(kind: $0.kind) } + command.badContacts
+        draft.channels = command.channels
+        draft.hasUnknownChannel = command.hasUnknownChannel
+        draft.purposes = command.purposes
+        draft.hasUnknownPurpose = command.hasUnknownPurpose
+        draft.notice = command.notice
+        draft.source = command.source
+        draft.act = command.act
+        draft.occurredAt = command.occurredAt
+        draft.reference = command.reference
+        draft.staff = command.staff
+        draft.memo = command.memo
+        draft.attestations = command.attestations
+        draft.via = command.via
+        draft.evidence = command.evidence
+        draft.isErased = command.via == .import ? try isErased(command) : false
+        return draft
+    }
+
+    private func isErased(_ command: WriteCommand) throws(RegisterError) -> Bool {
+        for contact in command.contacts {
+            if try register.state(for: contact.slot)?.erasure != nil { return true }
+        }
+        return false
+    }
+
+    /// The contact points that a write reaches, each with the channels that fit it.
+    private func targets(
+        of command: WriteCommand
+    ) throws(RegisterError) -> Result<[Target], ImportRowCommand.RowError> {
+        var subjects = command.contacts
+        if subjects.isEmpty {
+            subjects = try subjectsOfReference(command)
+            guard !subjects.isEmpty else { return .failure(.init(refusals: [RefusalFinding(.unknownReference)])) }
+        }
+        var targets: [Target] = []
+        for subject in subjects {
+            let channels =
+                command.channels.isAll ? ChannelSet.all : command.channels.intersection(subject.kind.channels)
+            if !channels.isEmpty { targets.append(Target(subject: subject, channels: channels)) }
+        }
+        return targets.isEmpty ? .failure(.init(refusals: [RefusalFinding(.badAddress, subject: "no address fits the channels named")])) : .success(targets)
+    }
+
+    /// Every contact point recorded under a reference. Their addresses are not known here, so the events carry the
+    /// key alone and no address commitment.
+    private func subjectsOfReference(_ command: WriteCommand) throws(RegisterError) -> [WriteSubject] {
+        let reference = core.keyring.referenceKey(controller: command.controller, command.reference)
+        var subjects: [WriteSubject] = []
+        for (position, slot) in try register.contacts(reference: reference).enumerated() {
+            guard let state = try register.state(for: slot) else { continue }
+            subjects.append(
+                subject(of: slot, state.kind, command, controller: command.controller, position: position))
+        }
+        return subjects
+    }
+
+    private func subject(
+        of slot: SlotKey, _ kind: ContactKind, _ command: WriteCommand, controller: ControllerID, position: Int
+    ) -> WriteSubject {
+        var personal = PersonalPart(
+            key: core.keyring.recipientKey(of: slot, controller: controller),
+            eventID: command.eventID.forContact(position), contentMAC: command.contentMAC, addressCommitment: .zero)
+        personal.reference = command.reference
+        personal.staff = command.staff
+        personal.evidence = command.evidence
+        return WriteSubject(kind: kind, slot: slot, personal: personal)
+    }
+
+    // MARK: Events
+
+    private func event(of command: WriteCommand, _ target: Target) -> ConsentEvent {
+        // A future time is clamped: the gate has refused grants that claim one.
+        var event = ConsentEvent(
+            kind: command.kind, occurredAt: min(command.occurredAt ?? now, now), recordedAt: now)
+        event.controller = command.controller
+        event.contactKind = target.subject.kind
+        event.keyEpoch = core.keyring.epoch
+        event.channels = target.channels
+        event.purposes = command.purposes
+        event.via = command.via
+        event.source = command.source
+        event.act = command.act
+        event.attestations = command.attestations
+        event.memo = command.memo
+        event.client = command.client
+        if let id = command.notice, let notice = register.catalogue.notices[id] {
+            event.notice = id
+            event.noticeOrdinal = notice.ordinal
+        }
+        event.personal = target.subject.personal
+        if let controller = register.catalogue.controllers[command.controller] {
+            setDays(of: &event, controller)
+        }
+        return event
+    }
+
+    /// Fixes the days on which what the event gives comes to an end, by the controller's policy of today.
+    private func setDays(of event: inout ConsentEvent, _ controller: Controller) {
+        let day = event.occurredAt.day
+        switch event.kind {
+        case .grant, .renew, .confirm:
+            event.retentionDay = day.adding(months: Int(controller.retentionMonths))
+            if controller.validityMonths > 0 { event.validityDay = day.adding(months: Int(controller.validityMonths)) }
+        case .contactSeen: event.retentionDay = day.adding(months: Int(controller.retentionMonths))
+        default: break
+        }
+        let confirmed = event.via == .import && event.act == .confirmationClick
+        if event.kind == .grant && !confirmed {
+            event.pendingChannels = event.channels.intersection(controller.doubleOptIn)
+            if !event.pendingChannels.isEmpty {
+                event.lapseDay = day.adding(days: Int(core.limits.doubleOptInDays))
+            }
+        }
+    }
+
+    private mutating func stage(
+        _ event: ConsentEvent, _ subject: WriteSubject
+    ) throws(RegisterError) -> ConsentEvent {
+        let staged = try stage(event)
+        if let state = staged.state { changedStates[subject.slot] = state }
+        return staged.event
+    }
+
+    /// Stages an event in the register.
+    mutating func stage(_ event: ConsentEvent) throws(RegisterError) -> Staged {
+        let staged = try register.stage(event)
+        stagedEvents.append(staged.event)
+        return staged
+    }
+
+    /// Events staged so far.
+    var stagedCount: Int { stagedEvents.count }
+
+    /// An event of the register or of this group.
+    private func event(_ sequence: UInt64) throws(RegisterError) -> ConsentEvent? {
+        if let first = stagedEvents.first?.sequence, sequence >= first {
+            let position = Int(sequence - first)
+            return position < stagedEvents.count ? stagedEvents[position] : nil
+        }
+        return try register.event(sequence)
+    }
+
+    // MARK: Double opt-in
+
+    /// Confirms a double opt-in: the token names the grant, and the gate runs again.
+    private mutating func confirm(_ command: WriteCommand) throws(RegisterError) -> Outcome {
+        guard let sequence = RecipientKeyring.sequence(ofToken: command.token),
+            let grant = try event(sequence), grant.kind == .grant, let personal = grant.personal,
+            core.keyring.verify(token: command.token, grant: personal.eventID, sequence: sequence)
+        else { return .refused([RefusalFinding(.badToken)]) }
+        let slot = core.keyring.slotKey(personal.key, controller: grant.controller)
+        if let earlier = try confirmation(of: sequence, slot) { return .repeated([earlier]) }
+        guard let kind = grant.contactKind, let state = try register.state(for: slot) else {
+            return .refused([RefusalFinding(.badToken)])
+        }
+        let occurredAt = min(command.occurredAt ?? now, now)
+        let isPending = state.cells.contains { cell in
+            cell.pending.map { $0.sequence == sequence && occurredAt.day < $0.untilDay } ?? false
+        }
+        guard isPending else { return .refused([RefusalFinding(.badToken)]) }
+
+        var draft = GrantDraft(controller: grant.controller)
+        draft.contacts = [DraftContact(kind: kind)]
+        draft.channels = grant.pendingChannels
+        draft.purposes = grant.purposes
+        draft.notice = grant.notice
+        draft.source = grant.source
+        draft.act = grant.act
+        draft.occurredAt = occurredAt
+        draft.reference = personal.reference
+        draft.evidence = command.evidence
+        if grant.attestations == .all {
+            draft.staff = personal.staff
+            draft.memo = grant.memo
+            draft.attestations = grant.attestations
+        }
+        let findings = GrantGate.findings(draft, catalogue: register.catalogue, now: now)
+        guard findings.isEmpty else { return .refused(findings) }
+
+        var confirmed = command
+        confirmed.controller = grant.controller
+        confirmed.purposes = grant.purposes
+        confirmed.notice = grant.notice
+        confirmed.reference = personal.reference
+        let target = Target(
+            subject: subject(of: slot, kind, confirmed, controller: grant.controller, position: 0),
+            channels: grant.pendingChannels)
+        var event = event(of: confirmed, target)
+        event.refersTo = sequence
+        event.source = grant.source
+        return .recorded([try stage(event, target.subject)])
+    }
+
+    /// An earlier confirmation of the same grant.
+    private func confirmation(of grant: UInt64, _ slot: SlotKey) throws(RegisterError) -> ConsentEvent? {
+        for sequence in try register.sequences(of: slot) where sequence > grant {
+            if let event = try event(sequence), event.kind == .confirm, event.refersTo == grant {
+                return event
+            }
+        }
+        return nil
+    }
+
+    // MARK: Answers
+
+    private mutating func wireResponse(
+        _ outcome: Outcome, of command: WriteCommand
+    ) throws(RegisterError) -> Wire.WriteResponse {
+        var response = Wire.WriteResponse()
+        switch outcome {
+        case .refused(let refusals):
+            refusedCount += 1
+            response.status = .refused
+            response.refusals = refusals.map(detail)
+        case .recorded(let events): try fill(&response, .recorded, events)
+        case .repeated(let events): try fill(&response, .repeated, events)
+        }
+        return response
+    }
+
+    private func fill(
+        _ response: inout Wire.WriteResponse, _ status: Wire.WriteStatus, _ events: [ConsentEvent]
+    ) throws(RegisterError) {
+        response.status = status
+        response.sequence = events.map(\.sequence).max() ?? 0
+        response.sequences = events.map(\.sequence)
+        response.eventIds = events.map { event in event.personal.map { Wire.Bytes16($0.eventID) } ?? Wire.Bytes16() }
+        guard events.contains(where: { !$0.pendingChannels.isEmpty }) else { return }
+        for event in events { response.tokens.append(try token(of: event)) }
+    }
+
+    /// The token that confirms an event; empty where nothing is pending.
+    private func token(of event: ConsentEvent) throws(RegisterError) -> [UInt8] {
+        guard !event.pendingChannels.isEmpty, let personal = event.personal,
+            let state = try register.state(for: core.keyring.slotKey(personal.key, controller: event.controller)),
+            state.cells.contains(where: { $0.pending?.sequence == event.sequence })
+        else { return [] }
+        return core.keyring.confirmationToken(grant: personal.eventID, sequence: event.sequence)
+    }
+
+    private func detail(_ finding: RefusalFinding) -> Wire.RefusalDetail {
+        Wire.RefusalDetail(code: Wire.Refusal(finding.refusal), sentence: finding.sentence(locale: "en"))
+    }
+
+    // MARK: Import
+
+    private mutating func importRows(
+        _ rows: [ImportRowCommand], dryRun: Bool
+    ) throws(RegisterError) -> Wire.ImportResponse {
+        var response = Wire.ImportResponse()
+        for row in rows {
+            let command: WriteCommand
+            switch row.command {
+            case .success(let good): command = good
+            case .failure(let bad):
+                refuse(row, bad.refusals, &response)
+                continue
+            }
+            switch try execute(command, dryRun: dryRun) {
+            case .refused(let findings): refuse(row, findings, &response)
+            case .repeated(let events):
+                response.repeated += 1
+                response.sequence = max(response.sequence, events.map(\.sequence).max() ?? 0)
+            case .recorded(let events):
+                response.recorded += 1
+                response.sequence = max(response.sequence, events.map(\.sequence).max() ?? 0)
+                var isUnproven = events.first?.kind == .unprovenImport
+                if dryRun { isUnproven = try self.isUnproven(command) }
+                guard isUnproven else { continue }
+                response.unproven += 1
+                response.issues.append(
+                    Wire.ImportIssue(index: row.index, refusals: [detail(RefusalFinding(.unprovenImport))]))
+            }
+        }
+        return response
+    }
+
+    private func isUnproven(_ command: WriteCommand) throws(RegisterError) -> Bool {
+        var copy = command
+        return try refusals(of: &copy).isEmpty && copy.kind == .unprovenImport
+    }
+
+    private mutating func refuse(
+        _ row: ImportRowCommand, _ findings: [RefusalFinding], _ response: inout Wire.ImportResponse
+    ) {
+        refusedCount += 1
+        response.refused += 1
+        response.issues.append(
+            Wire.ImportIssue(index: row.index, refusals: findings.map(detail)))
+    }
+}

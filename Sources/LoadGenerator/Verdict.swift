@@ -1,0 +1,52 @@
+// Whether a run means anything, and how the program ends after it.
+
+import WireProtocol
+
+/// Whether the generator kept its own promises.
+package enum RunVerdict {
+    /// Send lag below which a run is never called invalid, in microseconds.
+    package static let sendLagFloor = 100.0
+    /// Send lag above which a run is always called invalid, in microseconds.
+    package static let sendLagCeiling = 1_000.0
+    /// Largest part of the intended latency that may be the generator's own send lag, both at p99.
+    package static let sendLagShare = 0.05
+
+    /// The largest p99 of the send lag that leaves a run valid, in microseconds: a twentieth of the intended p99,
+    /// but never under a tenth of a millisecond (a scheduler's noise) and never over one millisecond.
+    package static func sendLagLimit(intendedP99: Double) -> Double {
+        min(max(intendedP99 * sendLagShare, sendLagFloor), sendLagCeiling)
+    }
+
+    /// Why a run is invalid; empty when it is valid. What the server did wrong is no reason: slow, wrong and
+    /// failed answers are results.
+    package static func invalidReasons(
+        requests: Int, measuredSeconds: Double, isOpen: Bool, intended: LatencySummary, sendLag: LatencySummary
+    ) -> [String] {
+        var reasons: [String] = []
+        if requests == 0 { reasons.append("nothing was measured") }
+        if measuredSeconds <= 0 { reasons.append("the measurement never started") }
+        if isOpen {
+            let limit = sendLagLimit(intendedP99: intended.p99)
+            if sendLag.p99 > limit {
+                reasons.append(
+                    "the generator was late: p99 send lag \(TextFormat.microseconds(sendLag.p99)), at most "
+                        + "\(TextFormat.microseconds(limit)) is accepted; give it a core of its own, more "
+                        + "--threads, or a lower --rate")
+            }
+        }
+        return reasons
+    }
+
+    /// How the program ends. Wrong answers outweigh everything; then a lost connection, errors, an invalid run.
+    package static func exitCode(
+        wrongAnswers: Int, lostConnections: Int, errorsByStatus: [UInt16: Int], unanswered: Int, isValid: Bool
+    ) -> RunExit {
+        if wrongAnswers > 0 { return .wrongAnswers }
+        if lostConnections > 0 { return .unavailable }
+        if let most = errorsByStatus.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) {
+            return RunExit(Status(rawValue: most.key))
+        }
+        if unanswered > 0 { return .unavailable }
+        return isValid ? .done : .tryAgain
+    }
+}

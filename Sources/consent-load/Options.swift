@@ -1,0 +1,158 @@
+// Options that several commands share.
+
+import ArgumentParser
+import ConsentClient
+import LoadGenerator
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A duration on the command line.
+struct DurationArgument: ExpressibleByArgument {
+    let nanoseconds: UInt64
+
+    init?(argument: String) {
+        guard let nanoseconds = DurationText.nanoseconds(argument) else { return nil }
+        self.nanoseconds = nanoseconds
+    }
+}
+
+extension ArrivalPattern: ExpressibleByArgument {}
+extension QuestionKeys: ExpressibleByArgument {}
+
+/// Which server, and as whom.
+struct ServerArguments: ParsableArguments {
+    @Option(help: "The server, HOST:PORT. (default: $CONSENTD_SERVER, or 127.0.0.1:7447)")
+    var server: String?
+
+    @Option(help: ArgumentHelp("File with the bearer token.", valueName: "file"))
+    var tokenFile: String?
+
+    func options() throws(LoadError) -> ServerOptions {
+        let text = server ?? getenv("CONSENTD_SERVER").map { String(cString: $0) } ?? "127.0.0.1:7447"
+        guard let address = ServerAddress(text) else {
+            throw .usage("'\(text)' is not HOST:PORT, for example 127.0.0.1:7447")
+        }
+        var options = ServerOptions(address: address)
+        if let tokenFile { options.credential = try readToken(tokenFile) }
+        return options
+    }
+
+    /// The file's bytes without the white space around them.
+    private func readToken(_ path: String) throws(LoadError) -> [UInt8] {
+        var bytes = try FileText.read(path)
+        func isSpace(_ byte: UInt8?) -> Bool { byte.map { $0 == 32 || (9...13).contains($0) } ?? false }
+        while isSpace(bytes.last) { bytes.removeLast() }
+        while isSpace(bytes.first) { bytes.removeFirst() }
+        guard !bytes.isEmpty else { throw .file(path: path, why: "holds no token") }
+        return bytes
+    }
+}
+
+/// Where reports and progress go.
+struct OutputArguments: ParsableArguments {
+    @Option(help: ArgumentHelp("Write the report as JSON to this file; - for standard output.", valueName: "file"))
+    var json: String?
+
+    @Flag(help: "Show progress even when standard error is no terminal.")
+    var progress = false
+
+    /// Writes the text to standard output, or to standard error where JSON has taken that.
+    func write(text: String, json document: JSONText) throws(LoadError) {
+        if json == "-" {
+            ProgressPrinter.write(text)
+            print(document.text)
+        } else {
+            print(text, terminator: "")
+            if let json { try FileText.write(document.text + "\n", to: json) }
+        }
+    }
+}
+
+/// How much, how long, how regular.
+struct LoadArguments: ParsableArguments {
+    @Option(help: "Connections.")
+    var connections = 50
+
+    @Option(help: "Requests in flight on each connection. (default: 1; 64 with --rate)")
+    var inFlight: Int?
+
+    @Option(help: "Event loop threads of the generator.")
+    var threads = 1
+
+    @Option(help: ArgumentHelp("Length of the measurement: 500ms, 10s, 2m. (default: 10s)", valueName: "time"))
+    var duration: DurationArgument?
+
+    @Option(help: ArgumentHelp("Time before the measurement starts. (default: 2s)", valueName: "time"))
+    var warmUp: DurationArgument?
+
+    @Flag(help: "Closed loop: an answer is followed by the next request. The default without --rate.")
+    var closed = false
+
+    @Option(help: "Open loop: requests a second, whatever the answers do. Latency counts from the intended time.")
+    var rate: Double?
+
+    @Option(help: "How an open loop's requests are spread: poisson or fixed.")
+    var arrivals = ArrivalPattern.poisson
+
+    @Option(help: ArgumentHelp("Deadline of each request; none by default.", valueName: "time"))
+    var deadline: DurationArgument?
+
+    @Option(help: "What random choices follow from.")
+    var seed: UInt64 = 1
+
+    func plan() throws(LoadError) -> RunPlan {
+        guard !(closed && rate != nil) else { throw .usage("--closed and --rate exclude each other") }
+        var plan = RunPlan()
+        plan.connections = connections
+        plan.inFlight = inFlight ?? (rate == nil ? 1 : 64)
+        plan.threads = threads
+        if let duration { plan.durationNanoseconds = duration.nanoseconds }
+        if let warmUp { plan.warmUpNanoseconds = warmUp.nanoseconds }
+        plan.rate = rate
+        plan.arrivals = arrivals
+        plan.seed = seed
+        if let deadline { plan.deadlineMicroseconds = UInt32(clamping: deadline.nanoseconds / 1_000) }
+        return plan
+    }
+}
+
+/// Small files, whole.
+enum FileText {
+    static func read(_ path: String) throws(LoadError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure(path) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4_096)
+        while true {
+            let count = chunk.withUnsafeMutableBytes { systemRead(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 { bytes.append(contentsOf: chunk[..<count]) }
+            if count == 0 { return bytes }
+            if count < 0 && errno != EINTR { throw failure(path) }
+            guard bytes.count <= 1 << 16 else { throw .file(path: path, why: "is too long for a token") }
+        }
+    }
+
+    static func write(_ text: String, to path: String) throws(LoadError) {
+        guard let file = fopen(path, "w") else { throw failure(path) }
+        let bytes = Array(text.utf8)
+        let written = fwrite(bytes, 1, bytes.count, file)
+        guard fclose(file) == 0 && written == bytes.count else { throw failure(path) }
+    }
+
+    private static func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+        #if canImport(Glibc)
+            Glibc.read(descriptor, bytes, count)
+        #else
+            Darwin.read(descriptor, bytes, count)
+        #endif
+    }
+
+    private static func failure(_ path: String) -> LoadError {
+        .file(path: path, why: String(cString: strerror(errno)))
+    }
+}

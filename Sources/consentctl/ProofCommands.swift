@@ -1,0 +1,165 @@
+// proof, verify, head: what the register can prove.
+
+import ArgumentParser
+import ConsentClient
+import ConsentDomain
+import ConsentProof
+
+struct ProofCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "proof", abstract: "Proof of one event: its exact wording, and that the log holds it.",
+        discussion: "By --event, or the newest grant of an address. The file verifies offline: consentctl verify.")
+    @OptionGroup var connection: ConnectionOptions
+    @Option(help: ArgumentHelp("Sequence of the event.", valueName: "seq")) var event: UInt64?
+    @Option(help: ArgumentHelp("Code of the controller (with an address).", valueName: "code")) var controller: String?
+    @Option(help: "Channel (with an address; default: any).") var channel: String?
+    @Option(help: ArgumentHelp("Purpose (with an address; default: any).", valueName: "code")) var purpose: String?
+    @Option(help: ArgumentHelp("File to write the proof to.", valueName: "file")) var out: String?
+    @OptionGroup var who: SubjectOptions
+
+    func validate() throws {
+        if let channel { _ = try named(channel, "--channel", Names.channel) as Channel }
+        if event == 0 { throw ValidationError("--event is a sequence from 1") }
+        if event == nil && controller == nil {
+            throw ValidationError("name the event: --event SEQ, or --controller CODE and an address")
+        }
+    }
+
+    func run(_ client: ConsentClient) async throws {
+        let catalogue = try await CatalogueView(client)
+        let proof = try await client.proof(of: try subject(catalogue))
+        let file = ProofFile(proof).json(event: json(proof.event, catalogue))
+        if let out { try OutputFile.write(file.pretty + "\n", to: out) }
+        if connection.json { return printDocument(file) }
+        var facts = Facts()
+        facts.add("event", String(proof.event.sequence))
+        facts.add("kind", Names.kind(proof.event.kindCode))
+        facts.add("controller", catalogue.name(proof.event.controller))
+        facts.add("channels", names(proof.event.channels).joined(separator: ", "))
+        facts.add("purposes", catalogue.names(proof.event.purposes).joined(separator: ", "))
+        facts.add("occurred at", proof.event.occurredAt.rfc3339)
+        facts.add("recorded at", proof.event.recordedAt.rfc3339)
+        if let act = proof.event.act, act != .none { facts.add("act", Names.act(act)) }
+        if let notice = proof.event.notice { facts.add("notice", notice.bytes.hexadecimal) }
+        facts.add("log head", "\(proof.head.treeSize) events, root \(proof.head.root.bytes.hexadecimal)")
+        facts.add("path", "\(proof.path.count) hashes")
+        facts.print()
+        let wording = (try? Notice(decoding: proof.notice))?.text ?? ""
+        if !wording.isEmpty { Terminal.output("\nThe person was shown:\n\(wording)\n") }
+        if let out { Terminal.error("written to \(out)\n") }
+    }
+
+    private func subject(_ catalogue: CatalogueView) throws -> ConsentClient.ProofSubject {
+        if let event { return .event(event) }
+        let channel = try channel.map { try named($0, "--channel", Names.channel) as Channel }
+        return .newestGrant(
+            try catalogue.controller(controller ?? ""), try who.subject(), channel,
+            try purpose.map(catalogue.purpose))
+    }
+}
+
+struct VerifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Verifies a proof file offline, with the log's public key alone.",
+        discussion: "Names the first thing that is wrong, with exit status 1.")
+    @Argument(help: ArgumentHelp("File from consentctl proof --out.", valueName: "file")) var file: String
+    @Option(help: ArgumentHelp("The log's public key (log.pub).", valueName: "file")) var key: String
+    @Flag(help: "Also show that the event is about the address on stdin.") var addressStdin = false
+    @Option(help: "Region whose national phone numbers are understood, two letters.") var region: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func validate() throws {
+        if let region, PhoneRegion(code: region.uppercased()) == nil {
+            throw ValidationError("--region \"\(region)\" is not known; write the number with + and its country code")
+        }
+    }
+
+    func run() throws {
+        let publicKey: LogPublicKey
+        do {
+            publicKey = try LogPublicKey(pem: String(decoding: try Files.readAll(key), as: UTF8.self))
+        } catch let error as ProofError {
+            throw CommandFailure(.badData, "\(key): \(error)")
+        }
+        var address: String?
+        if addressStdin {
+            guard let line = try Terminal.inputLines().first else {
+                throw CommandFailure(.usage, "--address-stdin: there is no address on stdin")
+            }
+            address = line
+        }
+        do {
+            let proof = try ProofFile(parsing: try Files.readAll(file))
+            let proven = try proof.verify(
+                key: publicKey, address: address, region: region.flatMap { PhoneRegion(code: $0.uppercased()) })
+            print(proven, proof)
+        } catch let failure as ProofFailure {
+            if json { printLine(.members(["valid": .bool(false), "failure": .string("\(failure)")])) }
+            if case .notAProof = failure { throw CommandFailure(.badData, "\(failure)") }
+            throw CommandFailure(.denied, "NOT proven: \(failure)")
+        }
+    }
+
+    private func print(_ proven: ProvenEvent, _ proof: ProofFile) {
+        let event = proven.event
+        let purposes = event.purposes.isAll ? ["all"] : event.purposes.named.map { String($0.rawValue) }
+        if json {
+            return printDocument(
+                .members([
+                    "valid": .bool(true), "sequence": .unsigned(event.sequence),
+                    "kind": .string(Names.kind(event.kind.rawValue)),
+                    "controller": .unsigned(UInt64(event.controller.rawValue)),
+                    "channels": .strings(names(event.channels)), "purposes": .strings(purposes),
+                    "occurredAt": .time(event.occurredAt), "recordedAt": .time(event.recordedAt),
+                    "notice": .id(event.notice), "wording": .optional(proven.notice?.text),
+                    "personalPart": .bool(event.personal != nil), "address": .bool(proven.isAddressProven),
+                    "head": ProofFile.json(proof.head),
+                ]))
+        }
+        Terminal.output("Proven:\n\n")
+        var facts = Facts()
+        facts.add("event", "\(event.sequence), \(Names.kind(event.kind.rawValue)), in a log of \(proof.head.treeSize)")
+        facts.add("controller", "number \(event.controller.rawValue)")
+        facts.add("channels", names(event.channels).joined(separator: ", "))
+        facts.add("purposes", purposes.count == 1 ? "number \(purposes[0])" : "numbers " + purposes.joined(separator: ", "))
+        facts.add("occurred at", event.occurredAt.rfc3339)
+        facts.add("recorded at", event.recordedAt.rfc3339)
+        if event.act != .none { facts.add("act", Names.act(event.act)) }
+        facts.add("log head", "signed at \(Timestamp(microseconds: proof.head.time).rfc3339)")
+        facts.add(
+            "address",
+            proven.isAddressProven
+                ? "the one on stdin" : event.personal == nil ? "erased or none" : "not compared (--address-stdin)")
+        facts.print()
+        if let notice = proven.notice { Terminal.output("\nThe person was shown (\(notice.locale)):\n\(notice.text)\n") }
+    }
+}
+
+struct HeadCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "head", abstract: "A signed head of the log, to be published or kept elsewhere.")
+    @OptionGroup var connection: ConnectionOptions
+    @Option(help: ArgumentHelp("Also prove that the log of this size is a prefix.", valueName: "size"))
+    var since: UInt64 = 0
+    @Option(help: ArgumentHelp("File to write the head to.", valueName: "file")) var out: String?
+
+    func run(_ client: ConsentClient) async throws {
+        let head = try await client.head(since: since)
+        let document = JSON.members([
+            "head": ProofFile.json(head.head), "since": .unsigned(since),
+            "consistency": .strings(head.consistency.map(\.hexadecimal)),
+        ])
+        if let out { try OutputFile.write(document.pretty + "\n", to: out) }
+        if connection.json { return printDocument(document) }
+        var facts = Facts()
+        facts.add("tree size", String(head.head.treeSize))
+        facts.add("root", head.head.root.bytes.hexadecimal)
+        facts.add("time", Timestamp(microseconds: head.head.time).rfc3339)
+        facts.add("incarnation", head.head.incarnation.hexadecimal)
+        facts.add("key id", head.head.keyID.hexadecimal)
+        facts.add("signature", head.head.signature.hexadecimal)
+        facts.print()
+        for hash in head.consistency { Terminal.output("consistency \(hash.hexadecimal)\n") }
+        if let out { Terminal.error("written to \(out)\n") }
+    }
+}

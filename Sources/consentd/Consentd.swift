@@ -1,0 +1,21 @@
+// The daemon's command line: parse, build, run.
+
+import ArgumentParser
+import ConsentServer
+import Foundation
+import Logging
+
+@main
+struct Consentd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "consentd",
+        abstract: "Answers \"may I send this, to this person, now?\" and proves every answer later.",
+        version: ConsentServer.version,
+        subcommands: [Serve.self, Restore.self])
+}
+
+/// Ends the process with a message on stderr and an exit code of sysexits.h.
+func fail(_ failure: ServerFailure) -> Never {
+    FileHandle.standardError.write(Data("consentd: \(failure.message)\n".utf8))
+    exit(failure.exitCode)
+}

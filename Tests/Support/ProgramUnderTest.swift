@@ -1,0 +1,88 @@
+// The project's own programs, run as processes, from the folder that this test was built into.
+
+import Foundation
+
+/// A running program.
+public final class ProgramUnderTest: @unchecked Sendable {
+    private let process = Process()
+    private let output = Pipe()
+    private let errors = Pipe()
+    private var pending = Data()
+
+    /// Folder of the test's own executable, where SwiftPM puts the programs too.
+    public static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        .deletingLastPathComponent()
+
+    /// Process id.
+    public var id: Int32 { process.processIdentifier }
+
+    /// Starts a program.
+    public init(_ name: String, _ arguments: [String]) throws {
+        process.executableURL = Self.folder.appendingPathComponent(name)
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+    }
+
+    deinit {
+        if process.isRunning { kill(id, SIGKILL) }
+    }
+
+    /// The next line of standard output; nil at its end.
+    public func readLine() -> String? {
+        while true {
+            if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = String(decoding: pending[..<end], as: UTF8.self)
+                pending.removeSubrange(...end)
+                return line
+            }
+            let chunk = output.fileHandleForReading.availableData
+            if chunk.isEmpty { return nil }
+            pending.append(chunk)
+        }
+    }
+
+    /// Sends a signal.
+    public func signal(_ number: Int32) {
+        kill(id, number)
+    }
+
+    /// Waits for the end; returns exit code (negative: the signal that ended it), output and errors.
+    public func wait() -> (code: Int32, output: String, errors: String) {
+        let text = String(decoding: pending + output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let errorText = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        let code = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+        return (code, text, errorText)
+    }
+
+    /// Runs a program to its end.
+    public static func run(_ name: String, _ arguments: [String]) throws -> (code: Int32, output: String, errors: String) {
+        try ProgramUnderTest(name, arguments).wait()
+    }
+}
+
+/// A `consentd` process on a free port.
+public final class DaemonUnderTest: Sendable {
+    public let program: ProgramUnderTest
+    /// `HOST:PORT`.
+    public let address: String
+
+    /// Starts it and waits until it serves.
+    public init(stateFolder: String, _ arguments: [String] = []) throws {
+        program = try ProgramUnderTest(
+            "consentd",
+            ["serve", "--state-dir", stateFolder, "--listen", "127.0.0.1:0", "--quiet"] + arguments)
+        guard let line = program.readLine(), line.hasPrefix("listening on ") else {
+            throw DaemonError.didNotServe(program.wait().errors)
+        }
+        address = String(line.dropFirst("listening on ".count))
+    }
+
+    /// Why a daemon did not serve.
+    public enum DaemonError: Error {
+        case didNotServe(String)
+    }
+}

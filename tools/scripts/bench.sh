@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# Measures the server with consent-load against the floors below, prints a table and writes .build/bench/report.json.
+#
+# One server on one core and one load generator on another, a test register with RECIPIENTS recipients (1,000,000),
+# DURATION a row (10s). ONLY=T1,T4 runs some rows. Floors are for two cores of a small shared machine.
+# Exit status 1 when a row is below its floor, when an answer was wrong, or when a run was not valid.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+bin=.build/release
+folder=.build/bench
+state=$folder/state
+recipients=${RECIPIENTS:-1000000}
+duration=${DURATION:-10s}
+only=,${ONLY:-},
+. tools/scripts/lib.sh
+trap stop_leftover_server EXIT
+trap 'exit 130' INT
+
+# id | what | unit | floor | higher or lower is better
+rows=(
+    "T1|CheckBatch of 100, keys|checks/s|6000000|higher"
+    "T2|CheckBatch of 1,000, keys|checks/s|10000000|higher"
+    "T4|Check, 50 connections x 16 in flight|checks/s|700000|higher"
+    "T5|Check, 50 connections x 1 in flight|checks/s|80000|higher"
+    "T7|index, bytes a recipient|bytes|40|lower"
+    "T8|start until it serves|seconds|2|lower"
+    "T9P|durable grants, 64 in flight|grants/s|20000|higher"
+)
+
+wanted() { [ "$only" = ",," ] || [[ "$only" == *",$1,"* ]]; }
+
+# The server has the first core and the load generator the second; on one core there is nothing to pin.
+if [ "$(nproc)" -ge 2 ] && command -v taskset >/dev/null; then
+    on_server=(taskset -c 0)
+    on_client=(taskset -c 1)
+else
+    on_server=() on_client=()
+    echo "Server and load generator share a core here: the figures mean little." >&2
+fi
+
+serve() {
+    start_server "${on_server[@]}" "$bin/consentd" serve --state-dir "$state" --listen 127.0.0.1:0 --loops 1 "$@" || {
+        echo "error: the server did not start:" >&2
+        tail -n 5 "$folder/server.log" >&2
+        exit 1
+    }
+}
+
+# load ID MODE ARGUMENT… : one run; its report is left in $folder/ID.json, what it said in $folder/ID.log.
+load() {
+    local id=$1 mode=$2
+    shift 2
+    "${on_client[@]}" "$bin/consent-load" "$mode" --server "$server" --token-file "$state/admin.token" \
+        --seed 1 --duration "$duration" --warm-up 2s --closed --json "$folder/$id.json" "$@" \
+        >"$folder/$id.log" 2>&1
+    local code=$?
+    [ "$code" -eq 0 ] || { echo "$id: consent-load ended with exit code $code:"; tail -n 5 "$folder/$id.log"; } >&2
+    return "$code"
+}
+
+rm -rf "$folder"
+mkdir -p "$folder"
+for line in "${rows[@]}"; do wanted "${line%%|*}" && some=yes; done
+[ -n "${some:-}" ] || { echo "error: ONLY=$ONLY names no row" >&2; exit 64; }
+
+serve --init --test-register
+echo "Filling a test register with $recipients recipients..."
+"${on_client[@]}" "$bin/consent-load" seed --server "$server" --token-file "$state/admin.token" \
+    --recipients "$recipients" --seed 1 --bulk >"$folder/seed.log" 2>&1 || {
+    tail -n 5 "$folder/seed.log" >&2
+    exit 1
+}
+
+# measure ID : runs the row and prints its figure; nothing when it failed.
+measure() {
+    local checks=(--recipients "$recipients" --keys digest --verify)
+    case "$1" in
+        T1) load T1 check "${checks[@]}" --batch 100 --connections 4 --in-flight 8 && json_number checksPerSecond <"$folder/T1.json" ;;
+        T2) load T2 check "${checks[@]}" --batch 1000 --connections 4 --in-flight 4 && json_number checksPerSecond <"$folder/T2.json" ;;
+        T4) load T4 check "${checks[@]}" --connections 50 --in-flight 16 && json_number checksPerSecond <"$folder/T4.json" ;;
+        T5) load T5 check "${checks[@]}" --connections 50 --in-flight 1 && json_number checksPerSecond <"$folder/T5.json" ;;
+        T7)
+            "$bin/consentctl" stats --json --server "$server" --token-file "$state/admin.token" >"$folder/stats.json" || return
+            awk -v bytes="$(json_number indexBytes <"$folder/stats.json")" \
+                -v recipients="$(json_number recipients <"$folder/stats.json")" \
+                'BEGIN { if (recipients > 0) printf "%.2f\n", bytes / recipients }'
+            ;;
+        T9P)
+            load T9P write --connections 4 --in-flight 16 --withdraw-ratio 0 || return
+            awk -v requests="$(json_number requests <"$folder/T9P.json")" \
+                -v seconds="$(json_number durationSeconds <"$folder/T9P.json")" \
+                'BEGIN { if (seconds > 0) printf "%.0f\n", requests / seconds }'
+            ;;
+    esac
+}
+
+# T8: from the program's start to its line `listening on`, with every recipient in the register.
+measure_start() {
+    stop_server TERM
+    local from=$EPOCHREALTIME
+    serve
+    awk -v from="${from/,/.}" -v to="${EPOCHREALTIME/,/.}" 'BEGIN { printf "%.3f\n", to - from }' >"$folder/T8.txt"
+}
+measure_start
+
+printf '\n%-4s %-38s %14s %14s  %s\n' id work measured floor verdict
+failures=0
+json_rows=
+for line in "${rows[@]}"; do
+    IFS='|' read -r id work unit floor better <<<"$line"
+    wanted "$id" || continue
+    if [ "$id" = T8 ]; then ours=$(cat "$folder/T8.txt"); else ours=$(measure "$id"); fi
+    verdict=$(awk -v ours="${ours:-none}" -v floor="$floor" -v better="$better" 'BEGIN {
+        if (ours == "none") print "FAILED"
+        else print (better == "higher" ? ours + 0 >= floor : ours + 0 <= floor) ? "ok" : "BELOW FLOOR"
+    }')
+    [ "$verdict" = ok ] || failures=$((failures + 1))
+    printf '%-4s %-38s %14s %14s  %s\n' "$id" "$work" \
+        "$(awk -v n="${ours:-0}" 'BEGIN { printf n >= 1000 ? "%.0f" : "%.2f", n }')" "$floor" "$verdict"
+    json_rows+="${json_rows:+,}
+    {\"id\": \"$id\", \"work\": \"$work\", \"unit\": \"$unit\", \"ours\": ${ours:-null}, \"peer\": null, \"peerName\": null,"
+    json_rows+=" \"peerBusy\": null, \"ratio\": null, \"floor\": $floor, \"goal\": null, \"verdict\": \"$verdict\"}"
+done
+stop_server TERM
+
+machine=$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)
+cat >"$folder/report.json" <<JSON
+{
+  "machine": "${machine:-$(uname -m)}, $(nproc) cores",
+  "commit": "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)",
+  "recipients": $recipients,
+  "rows": [$json_rows
+  ]
+}
+JSON
+printf '\nReport: %s\n' "$folder/report.json"
+[ "$failures" -eq 0 ]

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs the tests in a release build and ends with one plain line: `N passed, N failed`.
+#
+# Exit status 1 when a test failed, when a run ended early, and when no test ran at all: silence is no success.
+# The build is the one of `swift build -c release` (tests need no testable imports: they use `package`).
+# FILTER is handed to `swift test --filter`.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+log=.build/test.log
+mkdir -p .build
+
+arguments=(-c release --disable-testable-imports)
+[ -n "${FILTER:-}" ] && arguments+=(--filter "$FILTER")
+
+"${SWIFT:-swift}" test "${arguments[@]}" 2>&1 | tee "$log"
+awk -v status="${PIPESTATUS[0]}" -f tools/scripts/test-summary.awk "$log"
