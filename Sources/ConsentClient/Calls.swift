@@ -1,7 +1,7 @@
 // Calls on their way: what the event loop holds for each caller until it can answer.
 //
-// Invariant: every continuation here is resumed exactly once, on the event loop, by whoever takes the call out of
-// the table or the queue that holds it.
+// Invariant: every continuation here is resumed exactly once, on the event loop, by whoever takes the call
+// out of the table or the queue that holds it.
 
 import ConsentDomain
 import NIOCore
@@ -85,13 +85,15 @@ enum CallInFlight {
     }
 }
 
-/// Callers to wake up: collected while a read is worked through, resumed together after it, so that the first one
-/// woken does not compete with the rest of the read.
+/// Callers to wake up: collected while a read is worked through, resumed together after it, so that the first
+/// one woken does not compete with the rest of the read.
 struct Wakeups {
     private var checks: [(UnsafeContinuation<CheckAnswer, Never>, CheckAnswer)] = []
     private var calls: [(UnsafeContinuation<CallResult, Never>, CallResult)] = []
 
-    mutating func add(_ check: WaitingCheck, _ answer: CheckAnswer) { checks.append((check.continuation, answer)) }
+    mutating func add(_ check: WaitingCheck, _ answer: CheckAnswer) {
+        checks.append((check.continuation, answer))
+    }
     mutating func add(_ call: WaitingCall, _ result: CallResult) { calls.append((call.continuation, result)) }
 
     /// Resumes all and forgets them.

@@ -1,7 +1,8 @@
 // The question "may this be sent to this contact point now?" and its answers.
 //
-// Invariant: `isAllowed` is true only for an answer that came from the server in time, with a decision and a reason
-// that this library knows to be an allow. Everything else, unknown numbers included, reads as "do not send".
+// Invariant: `isAllowed` is true only for an answer that came from the server in time, with a decision and a
+// reason that this library knows to be an allow. Everything else, unknown numbers included, reads as "do not
+// send".
 
 import ConsentDomain
 import WireProtocol
@@ -14,7 +15,8 @@ public struct CheckQuestion: Hashable, Sendable {
     public var channel: Channel
     /// What the message is for.
     public var purpose: PurposeID
-    /// Class that the caller believes the message to be of; another one in the catalogue denies. Nil: as catalogued.
+    /// Class that the caller believes the message to be of; another one in the catalogue denies. Nil: as
+    /// catalogued.
     public var purposeClass: PurposeClass?
     /// Answer indeterminate unless the register has reached this sequence (of a write); 0: any.
     public var minimumSequence: UInt64
@@ -128,14 +130,17 @@ public struct BatchAnswer: Sendable {
     /// - Precondition: `0 ≤ index < count`.
     public func isAllowed(_ index: Int) -> Bool {
         precondition(index >= 0 && index < count, "no such item")
-        guard cause == nil, whole == .deny, itemErrors[index] == nil, allow[index >> 3] & 1 << UInt8(index & 7) != 0 else { return false }
+        guard cause == nil, whole == .deny, itemErrors[index] == nil,
+            allow[index >> 3] & 1 << UInt8(index & 7) != 0
+        else { return false }
         return reasons.isEmpty || Reason(rawValue: reasons[index])?.decision == .allow
     }
 
     /// Items that are allowed.
     public var allowedCount: Int { (0..<count).reduce(0) { $0 + (isAllowed($1) ? 1 : 0) } }
 
-    /// The number of an item's reason; nil where reasons were not asked for, or the item could not be checked.
+    /// The number of an item's reason; nil where reasons were not asked for, or the item could not be
+    /// checked.
     public func reasonCode(_ index: Int) -> UInt8? {
         precondition(index >= 0 && index < count, "no such item")
         if cause != nil { return Reason.unavailable.rawValue }
@@ -153,7 +158,8 @@ public struct BatchAnswer: Sendable {
             return CheckAnswer(failure: .rejected(rejection))
         }
         let isSet = allow[index >> 3] & 1 << UInt8(index & 7) != 0
-        let decision = whole != .deny ? whole.rawValue : isSet ? Decision.allow.rawValue : Decision.deny.rawValue
+        let decision =
+            whole != .deny ? whole.rawValue : isSet ? Decision.allow.rawValue : Decision.deny.rawValue
         let reason = reasons.isEmpty ? (isSet ? Reason.consent.rawValue : 0) : reasons[index]
         let day = validDays.isEmpty ? 0 : Int64(validDays[index])
         return CheckAnswer(
@@ -194,7 +200,9 @@ public struct BatchAnswer: Sendable {
         var errors: [Int: RefusalNote] = [:]
         for position in 0..<Int(view.errorCount) {
             let error = Wire.ItemError(unchecked: errorColumn, at: position * Wire.ItemError.byteCount)
-            guard Int(error.index) < count else { throw .overLimit(name: "index", value: Int(error.index), limit: count) }
+            guard Int(error.index) < count else {
+                throw .overLimit(name: "index", value: Int(error.index), limit: count)
+            }
             errors[Int(error.index)] = RefusalNote(code: error.code.rawValue)
         }
         itemErrors = errors

@@ -27,7 +27,9 @@ extension FrameWriter {
     }
 
     /// Appends the body of a CheckBatch by keys; the minimum sequence is that of the question.
-    mutating func appendBatch(_ question: CheckQuestion, keys: some Collection<RecipientKey>, want: BatchDetail) {
+    mutating func appendBatch(
+        _ question: CheckQuestion, keys: some Collection<RecipientKey>, want: BatchDetail
+    ) {
         let request = Self.batch(question, mode: .key, want: want, count: keys.count, addressBytes: 0)
         let columns = request.beginEncoding(into: &self)
         withMutableBytes(at: columns.keys.lowerBound, count: columns.keys.count) { bytes in
@@ -41,7 +43,9 @@ extension FrameWriter {
     }
 
     /// Appends the body of a CheckBatch by addresses.
-    mutating func appendBatch(_ question: CheckQuestion, addresses: some Collection<String>, want: BatchDetail) {
+    mutating func appendBatch(
+        _ question: CheckQuestion, addresses: some Collection<String>, want: BatchDetail
+    ) {
         let byteCount = addresses.reduce(0) { $0 + $1.utf8.count }
         let request = Self.batch(
             question, mode: .raw, want: want, count: addresses.count, addressBytes: byteCount)
@@ -79,7 +83,9 @@ extension FrameWriter {
         for text in texts {
             var text = text
             text.withUTF8 { utf8 in
-                fill(bytes.lowerBound + end..<bytes.lowerBound + end + utf8.count, with: UnsafeRawBufferPointer(utf8))
+                fill(
+                    bytes.lowerBound + end..<bytes.lowerBound + end + utf8.count,
+                    with: UnsafeRawBufferPointer(utf8))
                 end += utf8.count
             }
             position += 4

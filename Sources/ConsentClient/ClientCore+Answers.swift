@@ -71,13 +71,15 @@ extension ClientCore {
         }
     }
 
-    /// Answers to coalesced checks. One that was held back only by another caller's minimum sequence goes out again.
+    /// Answers to coalesced checks. One that was held back only by another caller's minimum sequence goes out
+    /// again.
     private func answer(_ checks: [WaitingCheck?], _ batch: BatchAnswer) {
         noteSequence(batch.sequence)
         for (position, check) in checks.enumerated() {
             guard var check else { continue }
             let answer = batch.answer(position)
-            if answer.reason == .notFresh, check.question.minimumSequence <= batch.sequence, !check.goesAlone {
+            if answer.reason == .notFresh, check.question.minimumSequence <= batch.sequence, !check.goesAlone
+            {
                 check.goesAlone = true
                 waitingChecks.append(check)
             } else {
@@ -114,7 +116,8 @@ extension ClientCore {
 
     // MARK: Failed calls
 
-    /// A call came back without an answer: it is sent again where the rules allow, else its caller hears of it.
+    /// A call came back without an answer: it is sent again where the rules allow, else its caller hears of
+    /// it.
     func failed(_ call: CallInFlight, _ error: ConsentClientError) {
         let now = NIODeadline.now()
         func again(_ isIdempotent: Bool, _ attempts: Int, _ deadline: Deadline) -> Bool {
@@ -144,8 +147,8 @@ extension ClientCore {
         }
     }
 
-    /// Holds a call until it is sent again: after a broken connection as soon as there is another, after a refusal
-    /// by an overloaded server when it said, or after a pause that doubles.
+    /// Holds a call until it is sent again: after a broken connection as soon as there is another, after a
+    /// refusal by an overloaded server when it said, or after a pause that doubles.
     private func park(_ call: CallInFlight, attempts: Int, _ error: ConsentClientError, _ now: NIODeadline) {
         guard case .rejected(let rejection) = error else { return requeue(call) }
         var pause = Backoff(base: .milliseconds(10), limit: .seconds(1))
@@ -167,7 +170,8 @@ extension ClientCore {
         }
     }
 
-    /// Nobody waits for this stream any more: the server hears of it, the number stays taken until it answers.
+    /// Nobody waits for this stream any more: the server hears of it, the number stays taken until it
+    /// answers.
     func abandon(_ stream: UInt32, _ connection: Connection) {
         table.replace(stream, by: .abandoned)
         writer.appendFrame(.cancel, stream: stream)

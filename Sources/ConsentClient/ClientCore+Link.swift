@@ -1,7 +1,7 @@
 // The life of the connection: made, greeted, lost, made again.
 //
-// Invariant: at most one connection is being made or open; while none is, exactly one of these holds: an attempt is
-// scheduled, the register was refused, or the client is closed.
+// Invariant: at most one connection is being made or open; while none is, exactly one of these holds: an
+// attempt is scheduled, the register was refused, or the client is closed.
 
 import NIOCore
 import NIOPosix
@@ -49,7 +49,8 @@ extension ClientCore {
             else { return }
             connection.down(
                 .unreachable(
-                    address: "\(self.address)", why: "no welcome within \(self.configuration.connectTimeout)"))
+                    address: "\(self.address)", why: "no welcome within \(self.configuration.connectTimeout)")
+            )
         }
     }
 
@@ -59,7 +60,9 @@ extension ClientCore {
             return "the name cannot be resolved: \(dns)"
         }
         guard let first = failure.connectionErrors.first?.error else { return "no address" }
-        if let system = first as? IOError { return system.errnoCode == ECONNREFUSED ? "connection refused" : "\(system)" }
+        if let system = first as? IOError {
+            return system.errnoCode == ECONNREFUSED ? "connection refused" : "\(system)"
+        }
         return "\(first)"
     }
 
@@ -133,7 +136,8 @@ extension ClientCore {
     }
 
     private static let notTakenUp = ConsentClientError.rejected(
-        Rejection(status: .unavailable, message: "the server drained before it took this up", notExecuted: true))
+        Rejection(
+            status: .unavailable, message: "the server drained before it took this up", notExecuted: true))
 
     /// An attempt to connect failed, its handshake included.
     private func attemptFailed(_ error: ConsentClientError) {

@@ -1,5 +1,5 @@
-// Deadlines, cancellations and silence. One timer a client, set to the earliest thing that can happen: most calls
-// are answered long before their deadline and never touch it.
+// Deadlines, cancellations and silence. One timer a client, set to the earliest thing that can happen: most
+// calls are answered long before their deadline and never touch it.
 
 import NIOCore
 import WireProtocol
@@ -56,7 +56,9 @@ extension ClientCore {
         var changes: [(UInt32, CallInFlight?)] = []
         table.forEach { stream, call in
             let outcome = endCall(call, reason)
-            if outcome.isOver { changes.append((stream, nil)) } else if let rest = outcome.rest {
+            if outcome.isOver {
+                changes.append((stream, nil))
+            } else if let rest = outcome.rest {
                 changes.append((stream, rest))
             }
         }
@@ -89,7 +91,9 @@ extension ClientCore {
         case .batch(var checks):
             var changed = false
             for position in checks.indices {
-                guard let check = checks[position], let error = reason(check.deadline, check.id) else { continue }
+                guard let check = checks[position], let error = reason(check.deadline, check.id) else {
+                    continue
+                }
                 wakeups.add(check, CheckAnswer(failure: error))
                 checks[position] = nil
                 changed = true
@@ -123,7 +127,8 @@ extension ClientCore {
         if let pingedAt = connection.pingedAt, connection.heardAt > pingedAt { connection.pingedAt = nil }
         guard silenceDeadline(connection) <= now else { return }
         if connection.pingedAt != nil {
-            connection.down(.connectionLost(why: "the server did not answer for \(configuration.keepAlive * 2)"))
+            connection.down(
+                .connectionLost(why: "the server did not answer for \(configuration.keepAlive * 2)"))
         } else {
             connection.pingedAt = now
             writer.appendFrame(.ping, value: 1)

@@ -4,11 +4,11 @@
 //                                                           ▲                  │
 //                                                           └── sent again ────┘
 //
-// Why one object on one loop: nothing below the submissions needs a lock, and whatever callers submit during one
-// turn of the loop leaves in one write.
+// Why one object on one loop: nothing below the submissions needs a lock, and whatever callers submit during
+// one turn of the loop leaves in one write.
 //
-// Invariant: everything under "Event loop" is touched on `loop` alone; a call is in exactly one of the submissions,
-// a waiting queue and the table, until its continuation is resumed.
+// Invariant: everything under "Event loop" is touched on `loop` alone; a call is in exactly one of the
+// submissions, a waiting queue and the table, until its continuation is resumed.
 
 import ConsentDomain
 import NIOCore
@@ -204,7 +204,8 @@ final class ClientCore: @unchecked Sendable {
         table.insert(.unary(call), at: stream)
     }
 
-    private func send(_ call: WaitingStream, as stream: UInt32, _ connection: Connection, _ now: NIODeadline) {
+    private func send(_ call: WaitingStream, as stream: UInt32, _ connection: Connection, _ now: NIODeadline)
+    {
         let frame = writer.beginFrame(
             .request, code: call.method, stream: stream, value: call.deadline.microsecondsLeft(now))
         writer.append(call.body.span.bytes)
@@ -230,7 +231,8 @@ final class ClientCore: @unchecked Sendable {
         }
         let keys = checks.map { $0.goesAlone ? UInt64.max : Coalescing.groupKey($0.question, $0.contact) }
         let groups = Coalescing.groups(
-            keys, min: configuration.coalescingMin, max: coalescedMax(connection.state.agreement.bodyBytesMax))
+            keys, min: configuration.coalescingMin, max: coalescedMax(connection.state.agreement.bodyBytesMax)
+        )
         for group in groups {
             if group.count == 1 || keys[group[0]] == .max {
                 for position in group where !sendAlone(checks[position], connection, now) {
@@ -263,8 +265,8 @@ final class ClientCore: @unchecked Sendable {
         return true
     }
 
-    /// One batch for many callers. The server works as long as the most patient of them waits; the others give up
-    /// here, each at its own deadline.
+    /// One batch for many callers. The server works as long as the most patient of them waits; the others
+    /// give up here, each at its own deadline.
     private func send(
         _ checks: [WaitingCheck], as stream: UInt32, _ connection: Connection, _ now: NIODeadline
     ) {

@@ -1,21 +1,24 @@
 // Which of the single checks that wait become one CheckBatch: a pure rule.
 //
-// Why: one frame of a thousand questions costs the server a fraction of a thousand frames, and the callers did not
-// have to change to get it. Each still gets the answer that it would have got alone: an answer that is
-// indeterminate only because another caller asked for a newer sequence is asked for again.
+// Why: one frame of a thousand questions costs the server a fraction of a thousand frames, and the callers
+// did not have to change to get it. Each still gets the answer that it would have got alone: an answer that
+// is indeterminate only because another caller asked for a newer sequence is asked for again.
 
 import ConsentDomain
 
 /// Groups checks by what a batch has in common.
-enum Coalescing {
-    /// Most checks of one coalesced batch; more become several, so that answers come back while others are sent.
+package enum Coalescing {
+    /// Most checks of one coalesced batch; more become several, so that answers come back while others are
+    /// sent.
     static let itemsMax = 1_024
 
-    /// What all items of a batch share, in one word: controller, channel, purpose, class, and how contacts are named.
-    static func groupKey(_ question: CheckQuestion, _ contact: Contact) -> UInt64 {
+    /// What all items of a batch share, in one word: controller, channel, purpose, class, and how contacts
+    /// are named.
+    package static func groupKey(_ question: CheckQuestion, _ contact: Contact) -> UInt64 {
         let mode: UInt64 = if case .address = contact { 1 } else { 0 }
         return UInt64(question.controller.rawValue) << 32 | UInt64(question.channel.rawValue) << 24
-            | UInt64(question.purpose.rawValue) << 16 | UInt64(question.purposeClass?.rawValue ?? 0) << 8 | mode
+            | UInt64(question.purpose.rawValue) << 16 | UInt64(question.purposeClass?.rawValue ?? 0) << 8
+            | mode
     }
 
     /// Splits positions into groups that are sent together, in the order of their first members.
@@ -25,7 +28,7 @@ enum Coalescing {
     ///   - min: groups smaller than this fall apart into single checks.
     ///   - max: no group is larger.
     /// - Returns: positions; a group of one is a single check.
-    static func groups(_ keys: [UInt64], min: Int, max: Int) -> [[Int]] {
+    package static func groups(_ keys: [UInt64], min: Int, max: Int) -> [[Int]] {
         guard let first = keys.first else { return [] }
         let least = Swift.max(min, 2)
         if keys.count < least { return keys.indices.map { [$0] } }

@@ -52,8 +52,8 @@ extension ConsentClient {
         /// Silence after which the client asks whether the server is still there; it waits as long again.
         public var keepAlive = Duration.seconds(15)
 
-        /// Whether concurrent single checks about the same controller, channel, purpose and class go out as one
-        /// CheckBatch. Each gets the answer that it would have got alone.
+        /// Whether concurrent single checks about the same controller, channel, purpose and class go out as
+        /// one CheckBatch. Each gets the answer that it would have got alone.
         public var coalescesChecks = true
         /// Checks of one turn of the event loop from which they are coalesced.
         public var coalescingMin = 4
@@ -68,8 +68,8 @@ extension ConsentClient {
         public var reconnectMax = Duration.seconds(5)
         /// Most times that one call is sent.
         public var attemptsMax = 3
-        /// Calls that may be repeated in a row before repeats need fresh successes to pay for them (each success
-        /// pays for a tenth). Keeps a failing server from being hit three times as hard.
+        /// Calls that may be repeated in a row before repeats need fresh successes to pay for them (each
+        /// success pays for a tenth). Keeps a failing server from being hit three times as hard.
         public var retryBudget = 100
 
         /// Whether bodies may be compressed, where the server agrees.

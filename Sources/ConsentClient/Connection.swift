@@ -1,7 +1,8 @@
-// One TCP connection: bytes to frames, in place; the rules of the protocol are ClientConnectionState's, the calls
-// are ClientCore's.
+// One TCP connection: bytes to frames, in place; the rules of the protocol are ClientConnectionState's, the
+// calls are ClientCore's.
 //
-// Invariant: after the channel went inactive, or was failed, the core hears of it exactly once and of no frame after.
+// Invariant: after the channel went inactive, or was failed, the core hears of it exactly once and of no
+// frame after.
 
 import NIOCore
 import WireProtocol

@@ -52,7 +52,8 @@ extension ConsentClient {
     /// - Parameters:
     ///   - texts: whether notices carry their texts.
     ///   - notice: only this notice; nil: all.
-    /// - Throws: any `ConsentClientError`; `.malformedAnswer` for an entry that this library cannot represent.
+    /// - Throws: any `ConsentClientError`; `.malformedAnswer` for an entry that this library cannot
+    ///   represent.
     public func catalogue(
         texts: Bool = false, notice: NoticeID? = nil, timeout: Duration? = nil
     ) async throws(ConsentClientError) -> CatalogueListing {

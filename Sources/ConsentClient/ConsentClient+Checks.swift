@@ -6,8 +6,8 @@ import WireProtocol
 extension ConsentClient {
     /// May this be sent to this contact point now?
     ///
-    /// Never throws: without an answer in time the decision is `.indeterminate`, the reason `.unavailable`, `cause`
-    /// says why, and `isAllowed` is false. The answer holds for now: ask right before sending.
+    /// Never throws: without an answer in time the decision is `.indeterminate`, the reason `.unavailable`,
+    /// `cause` says why, and `isAllowed` is false. The answer holds for now: ask right before sending.
     ///
     /// - Parameters:
     ///   - question: controller, channel, purpose, class, minimum sequence.
@@ -57,8 +57,8 @@ extension ConsentClient {
         return await batch(writer.withBytes { Array($0) }, count: keys.count, timeout)
     }
 
-    /// The same question about up to 65,536 addresses at once. An address that cannot be normalised is an item
-    /// error: it is not allowed, and `itemErrors` says why.
+    /// The same question about up to 65,536 addresses at once. An address that cannot be normalised is an
+    /// item error: it is not allowed, and `itemErrors` says why.
     ///
     /// Never throws: without an answer nothing is allowed and `cause` says why.
     ///
@@ -74,7 +74,8 @@ extension ConsentClient {
             return BatchAnswer(
                 count: addresses.count, failure: .invalidRequest(Self.batchTooLong(addresses.count)))
         }
-        var writer = FrameWriter(minimumCapacity: Wire.CheckBatchRequest.fixedByteCount + addresses.count * 32)
+        var writer = FrameWriter(
+            minimumCapacity: Wire.CheckBatchRequest.fixedByteCount + addresses.count * 32)
         writer.appendBatch(question, addresses: addresses, want: detail)
         return await batch(writer.withBytes { Array($0) }, count: addresses.count, timeout)
     }
@@ -134,7 +135,8 @@ extension RecipientKeys {
         epoch = view.epoch
         keys = (0..<count).map { position in
             RecipientKey(
-                low: column.load(UInt64.self, at: position * 16), high: column.load(UInt64.self, at: position * 16 + 8))
+                low: column.load(UInt64.self, at: position * 16),
+                high: column.load(UInt64.self, at: position * 16 + 8))
         }
         errors = [:]
         for position in 0..<Int(view.errorCount) {

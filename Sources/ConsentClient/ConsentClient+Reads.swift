@@ -15,7 +15,8 @@ extension ConsentClient {
     ) async throws(ConsentClientError) -> Preferences {
         var request = Wire.PreferencesRequest(controller: controller.rawValue)
         (request.contact, request.reference) = try Self.contact(subject)
-        let response = try await call(.preferences, request, as: Wire.PreferencesResponse.self, timeout: timeout)
+        let response = try await call(
+            .preferences, request, as: Wire.PreferencesResponse.self, timeout: timeout)
         return Preferences(
             sequence: response.sequence, now: Timestamp(microseconds: response.now),
             contacts: response.contacts.map(ContactPreferences.init(wire:)))
@@ -82,7 +83,8 @@ extension ConsentClient {
         let response = try await call(.proof, request, as: Wire.ProofResponse.self, timeout: timeout)
         return EventProof(
             leaf: response.leaf, personal: response.personal, salt: response.salt, opening: response.opening,
-            notice: response.notice, path: response.path.map(\.bytes), head: try SignedHead(wire: response.head),
+            notice: response.notice, path: response.path.map(\.bytes),
+            head: try SignedHead(wire: response.head),
             event: RecordedEvent(wire: response.event))
     }
 
@@ -90,7 +92,8 @@ extension ConsentClient {
     ///
     /// - Parameter since: also prove that the log of this size is a prefix; 0: no proof.
     /// - Throws: any `ConsentClientError`.
-    public func head(since: UInt64 = 0, timeout: Duration? = nil) async throws(ConsentClientError) -> LogHead {
+    public func head(since: UInt64 = 0, timeout: Duration? = nil) async throws(ConsentClientError) -> LogHead
+    {
         let request = Wire.HeadRequest(since: since)
         let response = try await call(.head, request, as: Wire.HeadResponse.self, timeout: timeout)
         return LogHead(
@@ -113,7 +116,8 @@ extension ConsentClient {
     public func health(timeout: Duration? = nil) async throws(ConsentClientError) -> ServerHealth {
         let response = try await call(.health, Wire.Empty(), as: Wire.HealthResponse.self, timeout: timeout)
         return ServerHealth(
-            state: ServingState(rawValue: response.state.rawValue) ?? .notServing, sequence: response.sequence,
+            state: ServingState(rawValue: response.state.rawValue) ?? .notServing,
+            sequence: response.sequence,
             message: response.message)
     }
 

@@ -7,13 +7,16 @@ import WireProtocol
 extension ConsentClient {
     /// Records a consent of one person for up to 8 of their contact points, all or nothing.
     ///
-    /// - Returns: `.refused` with every reason where the grant does not pass the gate. For a channel with double
-    ///   opt-in, `tokens` holds what `confirm` takes.
-    /// - Throws: any `ConsentClientError`. After `.timedOut`, `.cancelled` or `.connectionLost` the grant may be
-    ///   recorded: making it again with the same `eventID` is safe.
-    public func grant(_ grant: Grant, timeout: Duration? = nil) async throws(ConsentClientError) -> WriteResult {
+    /// - Returns: `.refused` with every reason where the grant does not pass the gate. For a channel with
+    ///   double opt-in, `tokens` holds what `confirm` takes.
+    /// - Throws: any `ConsentClientError`. After `.timedOut`, `.cancelled` or `.connectionLost` the grant may
+    ///   be recorded: making it again with the same `eventID` is safe.
+    public func grant(_ grant: Grant, timeout: Duration? = nil) async throws(ConsentClientError)
+        -> WriteResult
+    {
         let request = Wire.GrantRequest(
-            eventId: Wire.Bytes16(grant.eventID ?? EventID.makeVersion7()), controller: grant.controller.rawValue,
+            eventId: Wire.Bytes16(grant.eventID ?? EventID.makeVersion7()),
+            controller: grant.controller.rawValue,
             contacts: grant.contacts.map(Wire.WriteContact.init(client:)), channels: grant.channels.wireList,
             purposes: grant.purposes.wireList, notice: Wire.Bytes32(grant.notice),
             source: Wire.Source(rawValue: grant.source.rawValue), act: Wire.Act(rawValue: grant.act.rawValue),
@@ -32,7 +35,8 @@ extension ConsentClient {
     ///   - eventID: nil: the client makes one.
     /// - Throws: any `ConsentClientError`.
     public func confirm(
-        token: [UInt8], occurredAt: Timestamp? = nil, evidence: Evidence = Evidence(), eventID: EventID? = nil,
+        token: [UInt8], occurredAt: Timestamp? = nil, evidence: Evidence = Evidence(),
+        eventID: EventID? = nil,
         timeout: Duration? = nil
     ) async throws(ConsentClientError) -> WriteResult {
         let request = Wire.ConfirmRequest(
@@ -71,7 +75,8 @@ extension ConsentClient {
     /// Records any other event about contact points.
     ///
     /// - Parameters:
-    ///   - kind: renew, invalidate, revoke, contactSeen, bounce, complaint, deliverabilityCleared or reassigned.
+    ///   - kind: renew, invalidate, revoke, contactSeen, bounce, complaint, deliverabilityCleared or
+    ///     reassigned.
     ///   - notice: whom and what it is about.
     ///   - act: of a renewal.
     ///   - memo: that the staff member read, of a renewal.
@@ -130,16 +135,19 @@ extension ConsentClient {
         } catch {
             guard case .rejected(let rejection) = error, !rejection.refusals.isEmpty else { throw error }
             return WriteResult(
-                status: .refused, sequence: 0, eventIDs: [], sequences: [], refusals: rejection.refusals, tokens: [])
+                status: .refused, sequence: 0, eventIDs: [], sequences: [], refusals: rejection.refusals,
+                tokens: [])
         }
     }
 
     private static func wire(_ notice: RefusalNotice) throws(ConsentClientError) -> Wire.RefusalRequest {
         var request = Wire.RefusalRequest(
-            eventId: Wire.Bytes16(notice.eventID ?? EventID.makeVersion7()), controller: notice.controller.rawValue,
+            eventId: Wire.Bytes16(notice.eventID ?? EventID.makeVersion7()),
+            controller: notice.controller.rawValue,
             channels: notice.channels.isAll ? [] : notice.channels.wireList,
             purposes: notice.purposes.isAll ? [] : notice.purposes.wireList,
-            source: Wire.Source(rawValue: notice.source.rawValue), occurredAt: notice.occurredAt?.microseconds,
+            source: Wire.Source(rawValue: notice.source.rawValue),
+            occurredAt: notice.occurredAt?.microseconds,
             notice: notice.notice.map { Wire.Bytes32($0) }, staff: notice.staff,
             evidence: notice.evidence.isEmpty ? nil : Wire.Evidence(notice.evidence))
         switch notice.subject {
@@ -179,7 +187,8 @@ extension Wire.ImportRow {
             kind: Wire.EventKind(rawValue: row.kind.rawValue), controller: row.controller.rawValue,
             contacts: row.contacts.map(Wire.WriteContact.init(client:)),
             channels: row.channels.isAll ? [] : row.channels.wireList,
-            purposes: row.purposes.isAll ? [] : row.purposes.wireList, notice: row.notice.map { Wire.Bytes32($0) },
+            purposes: row.purposes.isAll ? [] : row.purposes.wireList,
+            notice: row.notice.map { Wire.Bytes32($0) },
             source: Wire.Source(rawValue: row.source.rawValue), act: Wire.Act(rawValue: row.act.rawValue),
             occurredAt: row.occurredAt?.microseconds, reference: row.reference, staff: row.staff,
             memo: row.memo.map { Wire.Bytes32($0) }, attestations: row.attestations.rawValue,
@@ -188,14 +197,14 @@ extension Wire.ImportRow {
 }
 
 extension EventID {
-    /// A UUID of version 7 (RFC 9562): 48 bits of milliseconds, then random bits, so that ids made one after the
-    /// other lie next to each other in the register's lookup.
+    /// A UUID of version 7 (RFC 9562): 48 bits of milliseconds, then random bits, so that ids made one after
+    /// the other lie next to each other in the register's lookup.
     public static func makeVersion7() -> EventID {
         var generator = SystemRandomNumberGenerator()
         return makeVersion7(milliseconds: UInt64(max(wallClockMicroseconds() / 1_000, 0)), using: &generator)
     }
 
-    static func makeVersion7(
+    package static func makeVersion7(
         milliseconds: UInt64, using generator: inout some RandomNumberGenerator
     ) -> EventID {
         // Big-endian fields of the UUID's two halves; the id's words are the same bytes, little-endian.

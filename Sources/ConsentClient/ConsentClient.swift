@@ -7,8 +7,8 @@
 // await client.close()
 // ```
 //
-// Invariant: a check never throws and never reads as allowed unless the server said so in time. Everything else
-// throws `ConsentClientError` and nothing else.
+// Invariant: a check never throws and never reads as allowed unless the server said so in time. Everything
+// else throws `ConsentClientError` and nothing else.
 
 import ConsentDomain
 import ConsentProof
@@ -36,9 +36,9 @@ public struct ServerInfo: Hashable, Sendable {
 
 /// A client of one consentd server.
 ///
-/// Any number of tasks may call it at the same time: their calls share one connection, single checks that are made
-/// together travel together, and a lost connection is made again in the background. Calls that were in flight are
-/// sent again where that is safe, within their deadline.
+/// Any number of tasks may call it at the same time: their calls share one connection, single checks that are
+/// made together travel together, and a lost connection is made again in the background. Calls that were in
+/// flight are sent again where that is safe, within their deadline.
 public final class ConsentClient: Sendable {
     let core: ClientCore
 
@@ -103,8 +103,8 @@ public final class ConsentClient: Sendable {
     /// What the server said when it welcomed the client last.
     public var server: ServerInfo? { core.serverInfo.withLock { $0 } }
 
-    /// Takes the register behind the address as it is, after a `.registerChanged`. Call it when every sequence and
-    /// key from before has been forgotten.
+    /// Takes the register behind the address as it is, after a `.registerChanged`. Call it when every
+    /// sequence and key from before has been forgotten.
     public func acceptRegister() async {
         let core = core
         let promise = core.loop.makePromise(of: Void.self)
@@ -149,7 +149,9 @@ public final class ConsentClient: Sendable {
     }
 
     /// Opens a stream.
-    func stream<Request: WireMessage>(_ method: Wire.Method, _ request: Request, timeout: Duration?) -> OpenStream {
+    func stream<Request: WireMessage>(_ method: Wire.Method, _ request: Request, timeout: Duration?)
+        -> OpenStream
+    {
         let items = ItemQueue()
         let id = core.makeID()
         let deadline = Deadline(after: timeout ?? Self.deadline(of: method.info))

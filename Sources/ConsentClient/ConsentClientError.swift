@@ -24,8 +24,8 @@ public enum ConsentClientError: Error, Hashable, Sendable {
     case cancelled
     /// More calls wait than `Configuration.waitingMax`; this one was not sent.
     case overloaded(waiting: Int)
-    /// The register behind the address is another one than before, or has gone back in time. Sequences and keys
-    /// that the caller holds mean nothing there. See `ConsentClient.acceptRegister()`.
+    /// The register behind the address is another one than before, or has gone back in time. Sequences and
+    /// keys that the caller holds mean nothing there. See `ConsentClient.acceptRegister()`.
     case registerChanged(RegisterChange)
     /// The server answered with an error.
     case rejected(Rejection)
@@ -97,19 +97,22 @@ extension ConsentClientError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .unreachable(let address, let why):
-            "no server answers at \(address) (\(why)): start `consentd serve` there, or name another with --server"
+            "no server answers at \(address) (\(why)): start `consentd serve` there, or name another address"
         case .handshake(let failure) where failure.isBadCredential:
             "the server does not know this credential: \(failure.message)"
         case .handshake(let failure): "the server refused the connection: \(failure.message)"
-        case .connectionLost(let why): "the connection broke (\(why)): the call may or may not have been executed"
+        case .connectionLost(let why):
+            "the connection broke (\(why)): the call may or may not have been executed"
         case .closed: "the client was closed"
-        case .timedOut(let limit): "no answer within \(limit): raise the timeout, or look at the server's load"
+        case .timedOut(let limit):
+            "no answer within \(limit): raise the timeout, or look at the server's load"
         case .cancelled: "the call was cancelled"
         case .overloaded(let waiting): "\(waiting) calls wait already: send fewer at a time"
         case .registerChanged(let change):
-            "the register is not the one known before (incarnation \(change.knownIncarnation.hexadecimal), sequence "
-                + "\(change.knownSequence); now \(change.incarnation.hexadecimal), \(change.sequence)): if it was "
-                + "restored on purpose, forget stored keys and sequences and call acceptRegister()"
+            "the register is not the one known before (incarnation "
+                + "\(change.knownIncarnation.hexadecimal), sequence \(change.knownSequence); now "
+                + "\(change.incarnation.hexadecimal), \(change.sequence)): if it was restored on purpose, "
+                + "forget stored keys and sequences and call acceptRegister()"
         case .rejected(let rejection):
             rejection.message.isEmpty ? "the server answered \(rejection.status)" : rejection.message
         case .malformedAnswer(let what): "the server's answer cannot be read: \(what)"
@@ -141,7 +144,9 @@ extension [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(digits.count / 2)
         for start in stride(from: 0, to: digits.count, by: 2) {
-            guard let high = Self.nibble(digits[start]), let low = Self.nibble(digits[start + 1]) else { return nil }
+            guard let high = Self.nibble(digits[start]), let low = Self.nibble(digits[start + 1]) else {
+                return nil
+            }
             bytes.append(high << 4 | low)
         }
         self = bytes

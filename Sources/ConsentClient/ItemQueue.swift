@@ -1,7 +1,8 @@
-// The items of one streaming call between the event loop, which appends them, and one consumer, which takes them.
+// The items of one streaming call between the event loop, which appends them, and one consumer, which takes
+// them.
 //
-// Credits bound it: the server sends at most `window` items that the consumer has not taken, and gets new credit
-// each time half of the window has been taken.
+// Credits bound it: the server sends at most `window` items that the consumer has not taken, and gets new
+// credit each time half of the window has been taken.
 //
 // Invariant: at most one consumer waits, and it waits only while there is no item and no end.
 

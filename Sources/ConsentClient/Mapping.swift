@@ -1,5 +1,5 @@
-// Answers from their wire form to the values that callers get. A number that this library does not know becomes
-// nil, or the most cautious value, never an error and never an allow.
+// Answers from their wire form to the values that callers get. A number that this library does not know
+// becomes nil, or the most cautious value, never an error and never an allow.
 
 import ConsentDomain
 import ConsentProof
@@ -90,7 +90,8 @@ extension CatalogueListing {
         for entry in wire.notices {
             var notice = try Notice(entry)
             notice.ordinal = entry.ordinal
-            notice.invalidatedFrom = entry.invalidatedFrom.map(Timestamp.init(microseconds:)) ?? .distantFuture
+            notice.invalidatedFrom =
+                entry.invalidatedFrom.map(Timestamp.init(microseconds:)) ?? .distantFuture
             notice.invalidatedReason = entry.invalidatedReason
             notices.append(CataloguedNotice(id: entry.id.map { Digest32($0) } ?? .zero, notice: notice))
         }

@@ -5,18 +5,32 @@ import WireProtocol
 
 /// Names as in Protocol/consent.schema.
 package enum Names {
-    package static func reason(_ code: UInt8) -> String { Wire.Reason(rawValue: code).name ?? "reason_\(code)" }
-    package static func refusal(_ code: UInt16) -> String { Wire.Refusal(rawValue: code).name ?? "refusal_\(code)" }
+    package static func reason(_ code: UInt8) -> String {
+        Wire.Reason(rawValue: code).name ?? "reason_\(code)"
+    }
+    package static func refusal(_ code: UInt16) -> String {
+        Wire.Refusal(rawValue: code).name ?? "refusal_\(code)"
+    }
     package static func decision(_ value: Decision) -> String { "\(value)" }
-    package static func channel(_ value: Channel) -> String { Wire.Channel(rawValue: value.rawValue).name ?? "?" }
-    package static func kind(_ code: UInt8) -> String { Wire.EventKind(rawValue: code).name ?? "kind_\(code)" }
-    package static func source(_ value: Source) -> String { Wire.Source(rawValue: value.rawValue).name ?? "?" }
+    package static func channel(_ value: Channel) -> String {
+        Wire.Channel(rawValue: value.rawValue).name ?? "?"
+    }
+    package static func kind(_ code: UInt8) -> String {
+        Wire.EventKind(rawValue: code).name ?? "kind_\(code)"
+    }
+    package static func source(_ value: Source) -> String {
+        Wire.Source(rawValue: value.rawValue).name ?? "?"
+    }
     package static func act(_ value: Act) -> String { Wire.Act(rawValue: value.rawValue).name ?? "?" }
-    package static func state(_ value: CellState) -> String { Wire.CellState(rawValue: value.rawValue).name ?? "?" }
+    package static func state(_ value: CellState) -> String {
+        Wire.CellState(rawValue: value.rawValue).name ?? "?"
+    }
     package static func contactKind(_ value: ContactKind) -> String {
         Wire.ContactKind(rawValue: value.rawValue).name ?? "?"
     }
-    package static func box(_ value: BoxDefault) -> String { Wire.BoxDefault(rawValue: value.rawValue).name ?? "?" }
+    package static func box(_ value: BoxDefault) -> String {
+        Wire.BoxDefault(rawValue: value.rawValue).name ?? "?"
+    }
     package static func controllerKind(_ value: ControllerKind) -> String {
         Wire.ControllerKind(rawValue: value.rawValue).name ?? "?"
     }

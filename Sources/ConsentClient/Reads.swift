@@ -1,5 +1,5 @@
-// What the reading methods return, in domain values. Where a number may be one that this library does not know,
-// the number itself is kept beside the value.
+// What the reading methods return, in domain values. Where a number may be one that this library does not
+// know, the number itself is kept beside the value.
 
 import ConsentDomain
 import ConsentProof

@@ -1,5 +1,5 @@
-// The streaming methods as asynchronous sequences: history, backup, watch. Each iterator is one call; letting go
-// of it cancels the call, and the server sends no more than the consumer takes (credits).
+// The streaming methods as asynchronous sequences: history, backup, watch. Each iterator is one call; letting
+// go of it cancels the call, and the server sends no more than the consumer takes (credits).
 //
 // Invariant of a watch: the sequences that it yields ascend, and none under its filter is left out, across
 // reconnects too; where the server cannot promise that, the watch ends with an error.
@@ -101,8 +101,8 @@ extension ConsentClient {
     /// - Parameters:
     ///   - position: where to begin: the incarnation and sequence of the last change that the caller has.
     ///   - controller: only this one; nil: all that the credential allows.
-    /// - Returns: an endless sequence whose iteration throws `.registerChanged` where the register is another one,
-    ///   `.watchGap` where changes were lost, and any other `ConsentClientError`.
+    /// - Returns: an endless sequence whose iteration throws `.registerChanged` where the register is another
+    ///   one, `.watchGap` where changes were lost, and any other `ConsentClientError`.
     public func watch(from position: WatchPosition, controller: ControllerID? = nil) -> WatchSequence {
         WatchSequence(client: self, position: position, controller: controller)
     }
@@ -126,7 +126,8 @@ public struct WatchSequence: AsyncSequence, Sendable {
         init(client: ConsentClient, position: WatchPosition, controller: ControllerID?) {
             self.client = client
             self.controller = controller
-            incarnation = position.incarnation.isEmpty ? client.server?.incarnation ?? [] : position.incarnation
+            incarnation =
+                position.incarnation.isEmpty ? client.server?.incarnation ?? [] : position.incarnation
             complete = position.sequence
         }
 

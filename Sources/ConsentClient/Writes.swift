@@ -1,11 +1,12 @@
 // What is written, and what became of it.
 //
-// Invariant: every write carries an event id before it is first sent (the caller's, or a fresh UUIDv7), so sending
-// it again after a broken connection cannot record it twice.
+// Invariant: every write carries an event id before it is first sent (the caller's, or a fresh UUIDv7), so
+// sending it again after a broken connection cannot record it twice.
 
 import ConsentDomain
 
-/// A contact point in a write: always the address, never a key, since the server normalises and hashes it itself.
+/// A contact point in a write: always the address, never a key, since the server normalises and hashes it
+/// itself.
 public struct WriteContact: Hashable, Sendable {
     /// Kind; nil: e-mail for an address with `@`, else phone.
     public var kind: ContactKind?
@@ -117,7 +118,8 @@ public struct RefusalNote: Hashable, Sendable {
     public init(code: UInt16, sentence: String = "") {
         self.code = code
         self.sentence =
-            sentence.isEmpty ? Refusal(rawValue: code)?.sentence(locale: "en") ?? Names.refusal(code) : sentence
+            sentence.isEmpty
+            ? Refusal(rawValue: code)?.sentence(locale: "en") ?? Names.refusal(code) : sentence
     }
 }
 
@@ -178,7 +180,8 @@ public struct ImportRow: Hashable, Sendable {
     public var memo: Digest32?
     /// Attestations.
     public var attestations = Attestations()
-    /// Name of the event; nil: a MAC of the content, made by the server, so that the same row is the same event.
+    /// Name of the event; nil: a MAC of the content, made by the server, so that the same row is the same
+    /// event.
     public var eventID: EventID?
 
     /// A row; the rest is set afterwards.

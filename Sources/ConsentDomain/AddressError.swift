@@ -44,7 +44,8 @@ public enum AddressError: UInt8, Error, CaseIterable, Sendable, CustomStringConv
         case .badDomain: "the domain is not a valid domain name: check it with the person"
         case .noTopLevelDomain: "the domain has no ending such as .fr or .com: complete it"
         case .badPhoneCharacter:
-            "the phone number holds something else than digits, spaces, dots, dashes and parentheses: remove it"
+            "the phone number holds something else than digits, spaces, dots, dashes and parentheses: "
+                + "remove it"
         case .noCountryCode:
             "the phone number has no country code and the controller's region does not tell it: "
                 + "write it as + and the country code"
@@ -55,9 +56,11 @@ public enum AddressError: UInt8, Error, CaseIterable, Sendable, CustomStringConv
         case .impossibleNumber:
             "the phone number has a count of digits or a start that its country does not use: check it"
         case .unclearNationalPrefix:
-            "the (0) in the phone number may or may not be dialled in its country: write the number without it"
+            "the (0) in the phone number may or may not be dialled in its country: write the number "
+                + "without it"
         case .overseasNumber:
-            "the phone number belongs to a French overseas territory: write it with the territory's own country code"
+            "the phone number belongs to a French overseas territory: write it with the territory's own "
+                + "country code"
         case .wrongKind: "the channel does not take this kind of address: give an address that it takes"
         }
     }

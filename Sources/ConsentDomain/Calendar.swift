@@ -1,7 +1,7 @@
 // Days, calendar months and RFC 3339 times, in UTC and the proleptic Gregorian calendar.
 //
-// Invariant: whatever cannot be represented saturates towards an earlier end or is refused, so that an error can
-// only deny.
+// Invariant: whatever cannot be represented saturates towards an earlier end or is refused, so that an error
+// can only deny.
 
 /// A date of the proleptic Gregorian calendar.
 public struct CivilDate: Hashable, Sendable {
@@ -67,8 +67,8 @@ extension Day {
         self.init(rawValue: UInt16(clamping: max(1, date.daysSinceEpoch)))
     }
 
-    /// The same day of the month so many calendar months later, or the last of that month where it has no such day.
-    /// Saturates at `last`; no day stays no day.
+    /// The same day of the month so many calendar months later, or the last of that month where it has no
+    /// such day. Saturates at `last`; no day stays no day.
     public func adding(months: Int) -> Day {
         guard self != .none else { return .none }
         var date = civil
@@ -127,8 +127,8 @@ extension Timestamp {
         return fraction == 0 ? "\(date)T\(time)Z" : "\(date)T\(time).\(padded(fraction, 6))Z"
     }
 
-    /// Reads RFC 3339: `2026-03-29T10:15:30Z`, `2026-03-29t12:15:30.25+02:00`. Digits beyond the microsecond are cut;
-    /// a leap second is read as the last microsecond before it. Returns nil for anything else.
+    /// Reads RFC 3339: `2026-03-29T10:15:30Z`, `2026-03-29t12:15:30.25+02:00`. Digits beyond the microsecond
+    /// are cut; a leap second is read as the last microsecond before it. Returns nil for anything else.
     public init?(rfc3339 text: String) {
         var scanner = DigitScanner(text: Array(text.utf8))
         guard let year = scanner.number(digits: 4), scanner.skip("-"),

@@ -1,7 +1,8 @@
 // Little-endian bytes of the canonical forms: what is hashed, stored and compared byte by byte.
 //
-// Invariant: a reader never reads past its bytes and never traps on them; every form has one encoding only, so a
-// decoder refuses what the encoder would not have written (unsorted lists, unknown flags, bytes left over).
+// Invariant: a reader never reads past its bytes and never traps on them; every form has one encoding only,
+// so a decoder refuses what the encoder would not have written (unsorted lists, unknown flags, bytes left
+// over).
 
 import Crypto
 
@@ -79,7 +80,8 @@ struct CanonicalWriter {
         position += count
     }
 
-    /// A text with its byte count in 16 bits. Limits are checked where texts come in, so a longer one is a bug.
+    /// A text with its byte count in 16 bits. Limits are checked where texts come in, so a longer one is a
+    /// bug.
     mutating func append(text: String) {
         let count = text.utf8.count
         precondition(count <= Int(UInt16.max), "text of \(count) bytes in a canonical form")

@@ -1,6 +1,7 @@
 // Controllers and purposes, and the catalogue that holds them with the notices.
 //
-// Invariant: purpose ids and classes never change; a closed controller and a retired purpose stay in the catalogue.
+// Invariant: purpose ids and classes never change; a closed controller and a retired purpose stay in the
+// catalogue.
 
 /// What a controller is.
 public enum ControllerKind: UInt8, CaseIterable, Sendable {

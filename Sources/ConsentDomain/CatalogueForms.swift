@@ -7,10 +7,10 @@
 //                texts: code, name, country, contact, region, jurisdiction, storage location, recipients,
 //                withdrawal method
 //   purpose      u8 version = 1, u8 id, u8 class, u8 retired, texts: code, title
-//   notice       u8 version = 1, u8 flags (bit 0 withdrawal explained, bit 1 data use explained, bit 2 conditional,
-//                bit 3 separate from terms), u8 box, u8 zero, u16 channels, u16 controller count, u64 purposes,
-//                i64 valid from, u32 each controller (ascending, each once), texts: locale, version, policy URL,
-//                u32 byte count and UTF-8 of the text
+//   notice       u8 version = 1, u8 flags (bit 0 withdrawal explained, bit 1 data use explained,
+//                bit 2 conditional, bit 3 separate from terms), u8 box, u8 zero, u16 channels,
+//                u16 controller count, u64 purposes, i64 valid from, u32 each controller (ascending, each
+//                once), texts: locale, version, policy URL, u32 byte count and UTF-8 of the text
 //   invalidation u8 version = 1, 7 zero bytes, i64 effective, 32 bytes notice id, text: reason
 
 /// Invalidates a notice: what a `noticeInvalidated` event writes.

@@ -1,7 +1,7 @@
 // What may be written to the catalogue, and how catalogue events change it.
 //
-// Invariant: what `change(…)` lets through, `apply` takes in the same way at each replay; ordinals of notices follow
-// the order of recording.
+// Invariant: what `change(…)` lets through, `apply` takes in the same way at each replay; ordinals of notices
+// follow the order of recording.
 
 /// Why something cannot be written to the catalogue. Each names the thing and the remedy.
 public enum CatalogueError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -29,7 +29,8 @@ public enum CatalogueError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .badControllerID: "controller 0: numbers begin at 1; choose another"
         case .badCode(let thing, let code):
-            "\(thing): code '\(code)' must be 1 to 64 lower-case letters, digits and dashes, and begin with a letter "
+            "\(thing): code '\(code)' must be 1 to 64 lower-case letters, digits and dashes, and begin with "
+                + "a letter "
                 + "or digit; choose another"
         case .duplicateCode(let thing, let code, let holder):
             "\(thing): code '\(code)' belongs to number \(holder); choose another"
@@ -39,7 +40,8 @@ public enum CatalogueError: Error, Hashable, Sendable, CustomStringConvertible {
         case .badCountry(let thing, let field, let value):
             "\(thing): \(field) '\(value)' is no ISO 3166 alpha-2 code; write two capital letters, such as FR"
         case .unknownRegion(let thing, let region):
-            "\(thing): national phone numbers of region '\(region)' are not understood; leave the region empty and "
+            "\(thing): national phone numbers of region '\(region)' are not understood; leave the region "
+                + "empty and "
                 + "give numbers with + and the country code, or use one of "
                 + PhoneRegion.allCases.map(\.rawValue).joined(separator: ", ")
         case .badMonths(let thing, let field, let months):
@@ -59,7 +61,8 @@ public enum CatalogueError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unknownNotice(let id): "notice \(id) is unknown; check its id"
         case .tooManyNotices: "the register holds 65535 notices and can take no other"
         case .alreadyInvalidated(let id, let from):
-            "notice \(id) is invalidated from \(from.rfc3339) on; it cannot become valid again, choose that time or an "
+            "notice \(id) is invalidated from \(from.rfc3339) on; it cannot become valid again, choose that "
+                + "time or an "
                 + "earlier one"
         }
     }
@@ -144,8 +147,8 @@ extension Catalogue {
         return current == purpose ? .unchanged : .changed(payload: purpose.encoded)
     }
 
-    /// What writing a notice would do, or why it cannot be written. A notice that is on file is unchanged, whether or
-    /// not it was invalidated since.
+    /// What writing a notice would do, or why it cannot be written. A notice that is on file is unchanged,
+    /// whether or not it was invalidated since.
     public func change(putting notice: Notice) throws(CatalogueError) -> CatalogueChange {
         let thing = "notice \(notice.version.isEmpty ? notice.locale : notice.version)"
         guard !notice.text.isEmpty else { throw .emptyText(thing: thing, field: "text") }
@@ -170,8 +173,8 @@ extension Catalogue {
         return .changed(payload: notice.encoded)
     }
 
-    /// What invalidating a notice would do, or why it cannot be done. A second invalidation may only reach further
-    /// back.
+    /// What invalidating a notice would do, or why it cannot be done. A second invalidation may only reach
+    /// further back.
     public func change(invalidating invalidation: NoticeInvalidation) throws(CatalogueError)
         -> CatalogueChange
     {

@@ -1,9 +1,10 @@
 // The state of one contact point of one controller: what the fold makes of its events.
 //
-// Invariant of the fold, for each (channel, purpose): `grant` is the accepted grant with the latest `occurredAt`
-// that no denial beats, or nil; `denial` is the denial with the latest `occurredAt` (on a tie the later sequence),
-// kept even while a later grant lifts it, since grants that arrive late are measured against it. `shadowed` is the
-// latest live grant, where an imported one that occurred later stands: a denial may end the import alone.
+// Invariant of the fold, for each (channel, purpose): `grant` is the accepted grant with the latest
+// `occurredAt` that no denial beats, or nil; `denial` is the denial with the latest `occurredAt` (on a tie
+// the later sequence), kept even while a later grant lifts it, since grants that arrive late are measured
+// against it. `shadowed` is the latest live grant, where an imported one that occurred later stands: a denial
+// may end the import alone.
 
 /// The state of one cell. Numbers are those of the wire and of the index.
 public enum CellState: UInt8, CaseIterable, Sendable {

@@ -1,7 +1,7 @@
 // The part of a decision that concerns the whole request: controller, purpose, class and channel.
 //
-// It takes raw numbers as they come over the wire and answers from two small tables that are built once a catalogue
-// change. Invariant: a number that is not in the tables denies.
+// It takes raw numbers as they come over the wire and answers from two small tables that are built once a
+// catalogue change. Invariant: a number that is not in the tables denies.
 
 /// The answer about a whole request.
 public enum CheckGuardAnswer: Hashable, Sendable {

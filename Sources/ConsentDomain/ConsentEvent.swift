@@ -10,11 +10,11 @@
 //     5 u8  act                                                             69 3 zero bytes
 //     6 u8  attestations
 //     7 u8  zero
-//    72 present digests of 32 bytes in this order: bit 0 notice, bit 1 memo, bit 2 commitment, bit 3 payload hash
-//       then the client's name, UTF-8
+//    72 present digests of 32 bytes in this order: bit 0 notice, bit 1 memo, bit 2 commitment,
+//       bit 3 payload hash; then the client's name, UTF-8
 //
-// The commitment is SHA-256(salt ‖ personal part). The personal part is kept apart and may be destroyed; the leaf,
-// the tree and every proof of other events stay valid.
+// The commitment is SHA-256(salt ‖ personal part). The personal part is kept apart and may be destroyed; the
+// leaf, the tree and every proof of other events stay valid.
 //
 // Personal part (version 1):
 //

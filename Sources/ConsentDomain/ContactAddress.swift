@@ -1,7 +1,7 @@
 // An address that was normalised: what is hashed into a recipient key, and never logged.
 //
-// Invariant: normalised bytes depend on the address and, for national phone numbers, on the region alone; nothing
-// that prints a value of this type shows the address.
+// Invariant: normalised bytes depend on the address and, for national phone numbers, on the region alone;
+// nothing that prints a value of this type shows the address.
 
 /// A normalised address. Prints as `<redacted>`.
 public struct ContactAddress: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible,

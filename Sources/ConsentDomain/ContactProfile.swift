@@ -1,4 +1,5 @@
-// A contact point's state, flattened for checks: what the index keeps and what a state row carries beside the fold.
+// A contact point's state, flattened for checks: what the index keeps and what a state row carries beside the
+// fold.
 //
 // The canonical bytes are the record that a check reads, so equal states intern to one profile:
 //
@@ -12,10 +13,11 @@
 //           u64 purposes present (bit n is purpose n), u8 outcome code of the others, u8 zero,
 //           u16 byte offset of the channel's first cell, 4 zero bytes
 //       then for each cell, 8 bytes:
-//           u8 outcome code, u8 flags (bit 0: has an end), u16 end day minus anchor day, u16 notice ordinal, u16 zero
+//           u8 outcome code, u8 flags (bit 0: has an end), u16 end day minus anchor day,
+//           u16 notice ordinal, u16 zero
 //
-// Days are relative to the contact point's anchor day (the earliest end in the record), which the index keeps in the
-// slot: this keeps distinct profiles few.
+// Days are relative to the contact point's anchor day (the earliest end in the record), which the index keeps
+// in the slot: this keeps distinct profiles few.
 
 /// What a check needs to know of one cell.
 public struct CellOutcome: Hashable, Sendable, BitwiseCopyable {

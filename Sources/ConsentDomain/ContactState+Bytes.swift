@@ -6,8 +6,8 @@
 //    24 erasure if present, then undeliverable channels, scoped denials, cells:
 //       undeliverable   u8 channel, i64 occurred at, u64 sequence
 //       scoped denial   u8 channel or 0, u8 purpose or 0, denial
-//       cell            u8 channel, u8 purpose, u8 marks (1 grant, 2 shadowed, 4 pending, 8 denial, 16 unproven),
-//                       then the marks present
+//       cell            u8 channel, u8 purpose, u8 marks (1 grant, 2 shadowed, 4 pending, 8 denial,
+//                       16 unproven), then the marks present
 //       grant           i64 occurred at, u64 sequence, u16 until day, u16 notice ordinal, u8 imported
 //       denial          u8 state, i64 occurred at, u64 sequence
 

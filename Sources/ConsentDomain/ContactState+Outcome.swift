@@ -1,7 +1,7 @@
 // What is on file for one cell, read straight from the state.
 //
-// Precedence: a standing grant; a pending one; erasure; the latest denial of a whole scope; the cell's own denial;
-// an import without proof; nothing. The flattened profile is tested against this.
+// Precedence: a standing grant; a pending one; erasure; the latest denial of a whole scope; the cell's own
+// denial; an import without proof; nothing. The flattened profile is tested against this.
 
 /// What is on file for one cell, with the event that decides it.
 public struct CellFinding: Hashable, Sendable {
@@ -21,7 +21,8 @@ public struct CellFinding: Hashable, Sendable {
 }
 
 extension ContactState {
-    /// What is on file for one cell. Where the channel is undeliverable, the deciding event is the one that said so.
+    /// What is on file for one cell. Where the channel is undeliverable, the deciding event is the one that
+    /// said so.
     public func finding(channel: Channel, purpose: PurposeID) -> CellFinding {
         var finding = cellFinding(rawChannel: channel.rawValue, purpose: purpose)
         if let mark = undeliverable.first(where: { $0.channel == channel }) {
@@ -65,7 +66,8 @@ extension ContactState {
         return .noRecord
     }
 
-    /// A cell's finding by raw channel, deliverability left aside. A nil purpose stands for one that nothing names.
+    /// A cell's finding by raw channel, deliverability left aside. A nil purpose stands for one that nothing
+    /// names.
     func cellFinding(rawChannel: UInt8, purpose: PurposeID?) -> CellFinding {
         let own = purpose.flatMap { cell(rawChannel, $0) }
         if let grant = own?.grant {

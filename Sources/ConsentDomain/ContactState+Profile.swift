@@ -1,7 +1,7 @@
 // A state flattened into the record that checks read (drawn on top of ContactProfile.swift).
 //
-// Invariant: equal outcomes in every cell give equal bytes. Cells that equal their channel's other purposes, and
-// channels that equal those not present, are left out.
+// Invariant: equal outcomes in every cell give equal bytes. Cells that equal their channel's other purposes,
+// and channels that equal those not present, are left out.
 
 extension ContactState {
     /// The flattened state.
@@ -22,8 +22,8 @@ extension ContactState {
             record: record(channels, otherwise: otherwise, anchorDay: anchorDay), anchorDay: anchorDay)
     }
 
-    /// Raw channels that something names; any other is like those that are not present. A denial of one purpose on
-    /// all channels names all eight that a record can hold.
+    /// Raw channels that something names; any other is like those that are not present. A denial of one
+    /// purpose on all channels names all eight that a record can hold.
     private var namedChannels: [UInt8] {
         var bits: UInt16 = 0
         for cell in cells { bits |= 1 << UInt16(cell.channel.rawValue) }

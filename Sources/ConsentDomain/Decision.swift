@@ -1,7 +1,8 @@
-// From what is on file for one cell to a reason: the part of the decision that is made for every single check.
+// From what is on file for one cell to a reason: the part of the decision that is made for every single
+// check.
 //
-// It is a pure function of the cell's outcome, the question and one number about the grant's notice. What concerns a
-// whole request (freshness, controller, purpose, class) was decided before: see `CheckGuard`.
+// It is a pure function of the cell's outcome, the question and one number about the grant's notice. What
+// concerns a whole request (freshness, controller, purpose, class) was decided before: see `CheckGuard`.
 
 /// What every item of one question has in common.
 public struct CheckQuery: Hashable, Sendable, BitwiseCopyable {
@@ -26,7 +27,8 @@ public struct CheckQuery: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// The reason for one cell, as the raw value of a `Reason`.
-    /// - Parameter noticeInvalidFrom: microseconds from which the grant's notice is invalid; `.max` when it is valid or
+    /// - Parameter noticeInvalidFrom: microseconds from which the grant's notice is invalid; `.max` when it
+    ///   is valid or
     ///   there is none.
     @inlinable @inline(__always)
     public func reason(for outcome: CellOutcome, noticeInvalidFrom: Int64) -> UInt8 {

@@ -1,9 +1,9 @@
 // E-mail addresses, normalised: `local@domain` with an ASCII lower-cased local part in form C and a domain of
 // lower-case A-labels.
 //
-// Plain ASCII addresses are done in one pass, eight bytes at a time, without allocation; whatever that pass does not
-// know for sure (quotes, other letters, `xn--` labels, anything wrong) goes to the slow path, which is the rule.
-// Invariant: for each address that the fast path accepts, the slow path gives the same bytes.
+// Plain ASCII addresses are done in one pass, eight bytes at a time, without allocation; whatever that pass
+// does not know for sure (quotes, other letters, `xn--` labels, anything wrong) goes to the slow path, which
+// is the rule. Invariant: for each address that the fast path accepts, the slow path gives the same bytes.
 
 /// Normalisation of e-mail addresses.
 public enum EmailAddress {
@@ -23,8 +23,8 @@ public enum EmailAddress {
 
     // MARK: Fast path
 
-    /// Count of bytes written, or 0 where the slow path has to decide. Eight bytes at a time: lower-case and classify
-    /// them all at once, then look only at dots, dashes, symbols and the at sign.
+    /// Count of bytes written, or 0 where the slow path has to decide. Eight bytes at a time: lower-case and
+    /// classify them all at once, then look only at dots, dashes, symbols and the at sign.
     private static func fastCount(
         _ utf8: UnsafeRawBufferPointer, into scratch: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -86,7 +86,8 @@ public enum EmailAddress {
     ) throws(AddressError) -> Int {
         let trimmed = trimmingASCIISpace(utf8)
         guard !trimmed.isEmpty else { throw .empty }
-        // Nothing longer comes down to 254 bytes: composition and A-labels shorten a text to a third at the most.
+        // Nothing longer comes down to 254 bytes: composition and A-labels shorten a text to a third at the
+        // most.
         guard trimmed.count <= 4 * ContactAddress.byteCountMax else { throw .tooLong }
         guard let text = String(validating: trimmed, as: UTF8.self) else { throw .notUTF8 }
         guard let at = text.utf8.lastIndex(of: UInt8(ascii: "@")) else { throw .noAtSign }
@@ -197,12 +198,14 @@ public enum EmailAddress {
     }
 }
 
-/// Classes of eight ASCII bytes at once: the high bit of each byte of a result says whether that byte belongs.
+/// Classes of eight ASCII bytes at once: the high bit of each byte of a result says whether that byte
+/// belongs.
 private enum ByteClasses {
     static let highBits: UInt64 = 0x8080_8080_8080_8080
     private static let ones: UInt64 = 0x0101_0101_0101_0101
 
-    /// Bytes from `low` to `high`. No byte of `word` has its high bit set, so no sum carries into the next byte.
+    /// Bytes from `low` to `high`. No byte of `word` has its high bit set, so no sum carries into the next
+    /// byte.
     @inline(__always)
     static func range(_ word: UInt64, _ low: UInt64, _ high: UInt64) -> UInt64 {
         (word &+ (0x80 &- low) &* ones) & ~(word &+ (0x7F &- high) &* ones) & highBits
@@ -212,7 +215,8 @@ private enum ByteClasses {
     @inline(__always)
     static func structural(_ word: UInt64) -> UInt64 { range(word, 0x2D, 0x2E) | range(word, 0x40, 0x40) }
 
-    /// What a local part may hold besides letters, digits, dashes and dots: `!#$%&'*+/=?^_` and a backquote, `{|}~`.
+    /// What a local part may hold besides letters, digits, dashes and dots: `!#$%&'*+/=?^_` and a backquote,
+    /// `{|}~`.
     @inline(__always)
     static func localSymbols(_ word: UInt64) -> UInt64 {
         range(word, 0x21, 0x21) | range(word, 0x23, 0x27) | range(word, 0x2A, 0x2B) | range(word, 0x2F, 0x2F)
@@ -251,7 +255,8 @@ private struct AddressStructure {
             labelStart = index &+ 1
             return true
         }
-        // In a label only a dash is left, not in front, and not two in places 3 and 4 (`xn--` and what is reserved).
+        // In a label only a dash is left, not in front, and not two in places 3 and 4 (`xn--` and what is
+        // reserved).
         guard byte == UInt8(ascii: "-"), index > labelStart else { return false }
         return index != labelStart &+ 3 || !isDash(index &- 1)
     }

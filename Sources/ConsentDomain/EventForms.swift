@@ -1,7 +1,7 @@
 // The two canonical byte forms of an event (drawn on top of ConsentEvent.swift), both ways.
 //
-// Invariant: the leaf holds no byte of the personal part but its commitment, so destroying the personal part changes
-// no leaf.
+// Invariant: the leaf holds no byte of the personal part but its commitment, so destroying the personal part
+// changes no leaf.
 
 extension ConsentEvent {
     /// The digests that a leaf carries, in its order.
@@ -62,8 +62,8 @@ extension ConsentEvent {
         return writer.bytes
     }
 
-    /// Reads a leaf. Payload, personal part and salt are kept elsewhere and stay empty; `payloadDigest` is set where
-    /// the leaf names a payload.
+    /// Reads a leaf. Payload, personal part and salt are kept elsewhere and stay empty; `payloadDigest` is
+    /// set where the leaf names a payload.
     public init(leaf: [UInt8]) throws(CanonicalFormError) {
         var reader = CanonicalReader(leaf, form: "leaf")
         let version = try reader.read(UInt8.self)

@@ -4,16 +4,16 @@
 //     G is imported, or
 //     D was recorded after G and occurred no more than five minutes before it, or
 //     D was recorded before G and occurred at the same time or later.
-// Invariant: after each event no grant, shadowed grant or pending grant stands that a denial beats; a grant that is
-// dropped never comes back.
+// Invariant: after each event no grant, shadowed grant or pending grant stands that a denial beats; a grant
+// that is dropped never comes back.
 //
-// An erasure is a denial of everything that takes the rest of the state with it: the fold of a contact point starts
-// there, because the keys of its earlier events are destroyed. It counts from the time that it was recorded, so that
-// whatever is known of the person by then is covered.
+// An erasure is a denial of everything that takes the rest of the state with it: the fold of a contact point
+// starts there, because the keys of its earlier events are destroyed. It counts from the time that it was
+// recorded, so that whatever is known of the person by then is covered.
 
 extension ContactState {
-    /// Microseconds that clocks may differ: a denial recorded after a grant beats it unless it occurred earlier by
-    /// more than this.
+    /// Microseconds that clocks may differ: a denial recorded after a grant beats it unless it occurred
+    /// earlier by more than this.
     public static let clockToleranceMicroseconds: Int64 = 5 * 60 * 1_000_000
 
     /// Folds an event in. Events up to `lastSequence` are skipped; catalogue events change nothing.
@@ -58,8 +58,8 @@ extension ContactState {
         }
     }
 
-    /// The click occurred later than the grant, so the grant that it makes is measured against denials anew. A token
-    /// of a later grant confirms the pending one too: both asked the same.
+    /// The click occurred later than the grant, so the grant that it makes is measured against denials anew.
+    /// A token of a later grant confirms the pending one too: both asked the same.
     private mutating func applyConfirm(_ event: ConsentEvent) {
         for index in cells.indices {
             guard let pending = cells[index].pending, pending.sequence <= event.refersTo,
@@ -323,8 +323,8 @@ extension ConsentEvent {
         }
     }
 
-    /// What a refusal covers: naming nothing means all, and a complaint, a STOP and a reassignment cover every
-    /// purpose of their channels.
+    /// What a refusal covers: naming nothing means all, and a complaint, a STOP and a reassignment cover
+    /// every purpose of their channels.
     public var denialScope: (channels: ChannelSet, purposes: PurposeSet) {
         let isAboutChannel = kind == .complaint || kind == .reassigned || denialState == .stop
         return (

@@ -1,7 +1,7 @@
 // The gate: what a grant, a confirmation or a renewal has to meet before it is recorded.
 //
-// Invariant: every condition is looked at, so that all refusals are listed and not only the first; nothing that is
-// missing or unknown counts in favour of the grant.
+// Invariant: every condition is looked at, so that all refusals are listed and not only the first; nothing
+// that is missing or unknown counts in favour of the grant.
 
 /// One contact point of a draft.
 public struct DraftContact: Hashable, Sendable {
@@ -62,7 +62,8 @@ public struct GrantDraft: Hashable, Sendable {
 public struct RefusalFinding: Hashable, Sendable {
     /// The refusal.
     public var refusal: Refusal
-    /// Names the thing where the caller can't tell: `purpose 9`, `contact 2: …`; may be empty. Holds no address.
+    /// Names the thing where the caller can't tell: `purpose 9`, `contact 2: …`; may be empty. Holds no
+    /// address.
     public var subject: String
 
     /// A refusal and its subject.

@@ -55,8 +55,8 @@ public struct RecipientKey: Hashable, Sendable, BitwiseCopyable {
     }
 }
 
-/// Where a contact point stands in the index and in the register's state rows: the recipient key XOR a constant of
-/// its controller, so that no client can compute a key that lands on another controller's slot.
+/// Where a contact point stands in the index and in the register's state rows: the recipient key XOR a
+/// constant of its controller, so that no client can compute a key that lands on another controller's slot.
 public struct SlotKey: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// The low eight bytes, as a little-endian word.
     public var low: UInt64

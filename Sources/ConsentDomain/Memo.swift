@@ -1,7 +1,7 @@
 // What staff read before they record a consent: the five conditions, in French and English.
 //
-// A memo's id is the SHA-256 of its text, so an event proves which words were read. A text that was ever recorded
-// stays here for good: a new wording is a new memo.
+// A memo's id is the SHA-256 of its text, so an event proves which words were read. A text that was ever
+// recorded stays here for good: a new wording is a new memo.
 
 /// A memo for staff.
 public struct Memo: Hashable, Sendable {
@@ -36,21 +36,28 @@ public struct Memo: Hashable, Sendable {
         text: """
             Avant d'enregistrer un consentement à recevoir des messages commerciaux par e-mail ou par SMS
 
-            Vous répondez de ce consentement : vous devez pouvoir montrer qu'il a été donné, quand, et après lecture \
+            Vous répondez de ce consentement : vous devez pouvoir montrer qu'il a été donné, quand, et \
+            après lecture \
             de quel message. Il n'est valable que si les cinq conditions suivantes sont réunies.
 
-            1. Libre. La personne peut refuser sans aucune conséquence. Le rendez-vous, son prix et les avantages \
+            1. Libre. La personne peut refuser sans aucune conséquence. Le rendez-vous, son prix et les \
+            avantages \
             auxquels elle a droit n'en dépendent pas.
-            2. Spécifique. Elle accepte un canal et un type de message précis. L'e-mail et le SMS sont deux accords \
+            2. Spécifique. Elle accepte un canal et un type de message précis. L'e-mail et le SMS sont deux \
+            accords \
             distincts : un oui à l'e-mail n'est pas un oui au SMS. Il vaut pour votre établissement seul.
-            3. Éclairé. Elle a lu ou entendu, avant d'accepter, qui lui écrira, ce qui lui sera envoyé, comment ses \
+            3. Éclairé. Elle a lu ou entendu, avant d'accepter, qui lui écrira, ce qui lui sera envoyé, \
+            comment ses \
             données sont utilisées et comment se désinscrire à tout moment.
-            4. Univoque. L'accord est demandé à part, et non au milieu des conditions de vente. On comprend sans \
+            4. Univoque. L'accord est demandé à part, et non au milieu des conditions de vente. On comprend \
+            sans \
             hésiter ce qui est accepté.
-            5. Par un acte positif. La personne coche elle-même une case vide, signe, ou dit clairement oui. Une case \
+            5. Par un acte positif. La personne coche elle-même une case vide, signe, ou dit clairement \
+            oui. Une case \
             déjà cochée, un silence ou une absence de réponse ne valent pas accord.
 
-            En cas de doute, n'enregistrez rien. Si la personne refuse ou change d'avis, enregistrez-le aussitôt : \
+            En cas de doute, n'enregistrez rien. Si la personne refuse ou change d'avis, enregistrez-le \
+            aussitôt : \
             aucun message commercial ne lui sera plus envoyé. Les confirmations et rappels de rendez-vous ne \
             demandent pas de consentement.
             """)
@@ -61,21 +68,28 @@ public struct Memo: Hashable, Sendable {
         text: """
             Before you record a consent to marketing messages by e-mail or text message
 
-            You answer for this consent: you must be able to show that it was given, when, and after reading which \
+            You answer for this consent: you must be able to show that it was given, when, and after \
+            reading which \
             message. It counts only if all five of these conditions are met.
 
-            1. Free. The person can say no and nothing follows from it. The appointment, its price and whatever the \
+            1. Free. The person can say no and nothing follows from it. The appointment, its price and \
+            whatever the \
             person is entitled to do not depend on the answer.
-            2. Specific. The person accepts one channel and one kind of message. E-mail and text message are two \
+            2. Specific. The person accepts one channel and one kind of message. E-mail and text message \
+            are two \
             agreements: a yes to e-mail is no yes to text messages. It holds for your business alone.
-            3. Informed. Before agreeing, the person read or heard who will write, what will be sent, how the data is \
+            3. Informed. Before agreeing, the person read or heard who will write, what will be sent, how \
+            the data is \
             used, and how to unsubscribe at any time.
-            4. Unambiguous. The agreement is asked for by itself, not among the terms of sale. It is plain what is \
+            4. Unambiguous. The agreement is asked for by itself, not among the terms of sale. It is plain \
+            what is \
             being accepted.
-            5. By an affirmative act. The person ticks an empty box, signs, or clearly says yes. A box that was \
+            5. By an affirmative act. The person ticks an empty box, signs, or clearly says yes. A box that \
+            was \
             ticked beforehand, silence, or no answer is no agreement.
 
-            If in doubt, record nothing. If the person refuses or has a change of mind, record it at once: no more \
+            If in doubt, record nothing. If the person refuses or has a change of mind, record it at once: \
+            no more \
             marketing will be sent. Confirmations and reminders of appointments need no consent.
             """)
 }

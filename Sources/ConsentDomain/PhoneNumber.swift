@@ -1,7 +1,8 @@
 // Phone numbers, normalised to E.164: `+` and 7…15 digits.
 //
-// National numbers are understood for regions whose rule stands here, and only where the controller names the region.
-// Invariant: nothing is guessed; where two readings are possible, the number is refused with the reason.
+// National numbers are understood for regions whose rule stands here, and only where the controller names the
+// region. Invariant: nothing is guessed; where two readings are possible, the number is refused with the
+// reason.
 
 /// A region whose national phone numbers are understood.
 public enum PhoneRegion: String, CaseIterable, Sendable {
@@ -26,8 +27,8 @@ public enum PhoneRegion: String, CaseIterable, Sendable {
         self = region
     }
 
-    /// Whether so many digits, the first ones of which are given, are a number of the region without its national
-    /// prefix.
+    /// Whether so many digits, the first ones of which are given, are a number of the region without its
+    /// national prefix.
     /// - Parameters:
     ///   - count: digits in all.
     ///   - start: the first three digits as a number, 0…999.
@@ -46,8 +47,8 @@ public enum PhoneRegion: String, CaseIterable, Sendable {
         }
     }
 
-    /// Numbers that are written like those of metropolitan France but have a country code of their own: 262, 508,
-    /// 590, 594, 596.
+    /// Numbers that are written like those of metropolitan France but have a country code of their own: 262,
+    /// 508, 590, 594, 596.
     private static func isFrenchOverseas(_ start: Int) -> Bool {
         switch start {
         case 262, 263, 269, 508, 590, 594, 596, 639, 690...694, 696, 697, 976: true
@@ -61,7 +62,8 @@ public enum PhoneNumber {
     /// Digits with country code: at least and at most.
     static let digitCounts = 7...15
 
-    /// Normalises into a scratch buffer of at least 512 bytes that does not overlap the number. No allocation.
+    /// Normalises into a scratch buffer of at least 512 bytes that does not overlap the number. No
+    /// allocation.
     /// - Parameter region: region whose national numbers are understood; nil: none.
     /// - Returns: count of bytes written, 8…16.
     public static func normalise(
@@ -232,8 +234,9 @@ private struct Digits {
         (place < 16 ? low : high) >> UInt64(4 * (place & 15)) & 15 == 0
     }
 
-    /// Bytes of a space or dash outside of ASCII at a place; 0: there is none. They come with numbers copied from
-    /// typeset pages: U+00A0, U+2000…U+200A, U+202F, U+205F, U+3000, and the dashes U+2010…U+2015 and U+2212.
+    /// Bytes of a space or dash outside of ASCII at a place; 0: there is none. They come with numbers copied
+    /// from typeset pages: U+00A0, U+2000…U+200A, U+202F, U+205F, U+3000, and the dashes U+2010…U+2015 and
+    /// U+2212.
     private static func separatorLength(_ utf8: UnsafeRawBufferPointer, at index: Int) -> Int {
         let rest = utf8.count - index
         if rest >= 2, utf8[index] == 0xC2, utf8[index + 1] == 0xA0 { return 2 }

@@ -1,7 +1,8 @@
 // The keyed functions of one epoch's secret: recipient keys, slot keys, references, commitments and tokens.
 //
-// Each purpose has a subkey of its own, HMAC-SHA-256(secret, label), so that no output of one can stand for another.
-// Invariant: without the secret nobody can compute a key, match two controllers' customers, or make a token.
+// Each purpose has a subkey of its own, HMAC-SHA-256(secret, label), so that no output of one can stand for
+// another. Invariant: without the secret nobody can compute a key, match two controllers' customers, or make
+// a token.
 
 import Crypto
 
@@ -95,8 +96,8 @@ public struct RecipientKeyring: Sendable {
         return RecipientKey(low: low, high: high)
     }
 
-    /// The MAC of a request's content: its event id where the caller gives none, and what tells a repeated event
-    /// from another with the same id.
+    /// The MAC of a request's content: its event id where the caller gives none, and what tells a repeated
+    /// event from another with the same id.
     public func contentMAC(_ bytes: [UInt8]) -> EventID {
         let (low, high) = bytes.withUnsafeBytes { content.hash($0) }
         return EventID(low: low, high: high)
@@ -139,8 +140,8 @@ public struct RecipientKeyring: Sendable {
 
     // MARK: Check value
 
-    /// 16 bytes that a register keeps in order to notice another secret or another normalisation, under which every
-    /// old refusal would become unfindable.
+    /// 16 bytes that a register keeps in order to notice another secret or another normalisation, under which
+    /// every old refusal would become unfindable.
     public var checkValue: [UInt8] {
         Array(Self.hmac(key: checkKey, [Normalisation.selfTestDigest.bytes]).prefix(16))
     }

@@ -1,7 +1,7 @@
 // SipHash-2-4 with 128 bits of output (Aumasson and Bernstein), the keyed function behind recipient keys.
 //
-// A short prefix of up to 7 bytes is hashed in front of the bytes without copying either: it shares the first word
-// with the first bytes. No allocation; words are read with unaligned loads.
+// A short prefix of up to 7 bytes is hashed in front of the bytes without copying either: it shares the first
+// word with the first bytes. No allocation; words are read with unaligned loads.
 
 /// A key of SipHash: 16 bytes as two little-endian words.
 public struct SipHashKey: Sendable, BitwiseCopyable {

@@ -1,7 +1,7 @@
 // Texts that come with an event: limits, and no addresses in evidence.
 //
-// Evidence is shown to more people than addresses are and is searched by nobody, so an address in it would outlive an
-// erasure by reference. The test is a plain one that also turns away some texts without one.
+// Evidence is shown to more people than addresses are and is searched by nobody, so an address in it would
+// outlive an erasure by reference. The test is a plain one that also turns away some texts without one.
 
 /// Rules of the texts of an event.
 public enum TextRules {
@@ -42,7 +42,8 @@ public enum TextRules {
         return false
     }
 
-    /// `+` and 8…15 digits, or a national number: exactly ten digits from 0, each with single separators at the most.
+    /// `+` and 8…15 digits, or a national number: exactly ten digits from 0, each with single separators at
+    /// the most.
     static func holdsPhoneNumber(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         for (index, byte) in bytes.enumerated() {

@@ -10,8 +10,8 @@ public enum Normalisation {
     /// Goes up when a rule changes.
     public static let version: UInt32 = 1
 
-    /// Addresses whose answers change when a rule or the Unicode data changes: composition, case, joiners, final
-    /// sigma, sharp s, and letters of Unicode 5.1, 6.1, 9, 11, 13, 14, 15 and 15.1.
+    /// Addresses whose answers change when a rule or the Unicode data changes: composition, case, joiners,
+    /// final sigma, sharp s, and letters of Unicode 5.1, 6.1, 9, 11, 13, 14, 15 and 15.1.
     static let selfTestEmails = [
         "Jean.Dupont@Example.COM", "\"jean\"@example.com", "\"a b\"@example.com", "jose\u{301}@example.com",
         "a@stra\u{DF}e.de", "a@\u{3B2}\u{3CC}\u{3BB}\u{3BF}\u{3C2}.gr", "a@\u{130}stanbul.example",

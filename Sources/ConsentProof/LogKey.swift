@@ -23,8 +23,8 @@ public enum ProofError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notAKey(let label):
             "not an Ed25519 key: expected a PEM text that begins with -----BEGIN \(label)-----"
         case .notAHead(let byteCount):
-            "not a signed head of version 1: expected \(SignedHead.byteCount) bytes that begin with its label, "
-                + "found \(byteCount) bytes"
+            "not a signed head of version 1: expected \(SignedHead.byteCount) bytes that begin with its "
+                + "label, found \(byteCount) bytes"
         case .signing:
             "the log key could not sign: check that log.key is intact"
         }
@@ -72,7 +72,8 @@ public struct LogSigningKey: Sendable {
         return [UInt8](signature)
     }
 
-    // PrivateKeyInfo: SEQUENCE { INTEGER 0, SEQUENCE { OID 1.3.101.112 }, OCTET STRING { OCTET STRING (32) } }
+    // PrivateKeyInfo: SEQUENCE { INTEGER 0, SEQUENCE { OID 1.3.101.112 }, OCTET STRING { OCTET STRING (32)
+    // } }
     private static let derPrefix: [UInt8] = [
         0x30, 0x2E, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
     ]
@@ -132,7 +133,8 @@ private enum PEM {
         return [UInt8](der[prefix.count...])
     }
 
-    private static let alphabet = [UInt8]("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    private static let alphabet = [UInt8](
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     static func base64(_ bytes: [UInt8]) -> String {
         var text: [UInt8] = []
@@ -140,7 +142,9 @@ private enum PEM {
             let group = bytes[start..<min(start + 3, bytes.count)]
             let bits = group.reduce(0) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
             for place in 0..<4 {
-                text.append(place <= group.count ? alphabet[Int(bits >> UInt32(18 - 6 * place) & 63)] : UInt8(ascii: "="))
+                text.append(
+                    place <= group.count
+                        ? alphabet[Int(bits >> UInt32(18 - 6 * place) & 63)] : UInt8(ascii: "="))
             }
         }
         return String(decoding: text, as: UTF8.self)
@@ -164,7 +168,9 @@ private enum PEM {
                     return nil
                 }
             }
-            for place in 0..<3 - padding { bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(16 - 8 * place))) }
+            for place in 0..<3 - padding {
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(16 - 8 * place)))
+            }
         }
         return bytes
     }

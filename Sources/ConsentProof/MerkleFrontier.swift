@@ -1,7 +1,7 @@
 // The right edge of a growing tree: what must be kept to append leaves and to know the root.
 //
-// Invariant: `peaks` holds the hashes of the perfect subtrees that the leaves fall into, the largest first: one for
-// each bit set in `leafCount`, so at most 64.
+// Invariant: `peaks` holds the hashes of the perfect subtrees that the leaves fall into, the largest first:
+// one for each bit set in `leafCount`, so at most 64.
 
 /// A tree of which only the right edge is kept.
 public struct MerkleFrontier: Hashable, Sendable {

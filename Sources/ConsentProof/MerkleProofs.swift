@@ -1,8 +1,9 @@
-// Inclusion and consistency proofs: made as RFC 6962 section 2.1 defines them, verified as RFC 9162 section 2.1
-// spells it out.
+// Inclusion and consistency proofs: made as RFC 6962 section 2.1 defines them, verified as RFC 9162 section
+// 2.1 spells it out.
 //
-// A proof is made from the hashes of perfect subtrees alone, which the caller provides by (level, index): the subtree
-// of 2^level leaves that begins at leaf index × 2^level. A caller may keep what levels it likes.
+// A proof is made from the hashes of perfect subtrees alone, which the caller provides by (level, index):
+// the subtree of 2^level leaves that begins at leaf index × 2^level. A caller may keep what levels it
+// likes.
 
 /// Proofs about a tree.
 public enum MerkleProof {

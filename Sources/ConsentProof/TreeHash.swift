@@ -1,7 +1,7 @@
 // Hashes of the log's tree, as in RFC 6962 section 2.1.
 //
-// A leaf is SHA-256(0x00 ‖ bytes), a node SHA-256(0x01 ‖ left ‖ right): the prefixes keep a node from being passed
-// off as a leaf. The tree of no leaves is SHA-256 of nothing.
+// A leaf is SHA-256(0x00 ‖ bytes), a node SHA-256(0x01 ‖ left ‖ right): the prefixes keep a node from being
+// passed off as a leaf. The tree of no leaves is SHA-256 of nothing.
 
 import Crypto
 
@@ -25,7 +25,8 @@ public struct TreeHash: Hashable, Sendable, BitwiseCopyable {
 
     init(_ digest: SHA256Digest) {
         words = (0, 0, 0, 0)
-        withUnsafeMutableBytes(of: &words) { target in digest.withUnsafeBytes { target.copyMemory(from: $0) } }
+        withUnsafeMutableBytes(of: &words) { target in digest.withUnsafeBytes { target.copyMemory(from: $0) }
+        }
     }
 
     /// The 32 bytes.
@@ -56,8 +57,12 @@ public struct TreeHash: Hashable, Sendable, BitwiseCopyable {
     public static func node(_ left: TreeHash, _ right: TreeHash) -> TreeHash {
         withUnsafeTemporaryAllocation(byteCount: 1 + 2 * byteCount, alignment: 1) { input in
             input[0] = 1
-            left.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: input[1..<33]).copyMemory(from: $0) }
-            right.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: input[33..<65]).copyMemory(from: $0) }
+            left.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(rebasing: input[1..<33]).copyMemory(from: $0)
+            }
+            right.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(rebasing: input[33..<65]).copyMemory(from: $0)
+            }
             var hasher = SHA256()
             hasher.update(bufferPointer: UnsafeRawBufferPointer(input))
             return TreeHash(hasher.finalize())

@@ -1,14 +1,16 @@
 // Backup and restore.
 //
-// A backup runs on the writer's own connection, in steps between commits: SQLite carries what is committed meanwhile
-// over to it, so that it ends as a copy of the register at its last step. It is written beside its final name, synced,
-// given the name, which must be free, and then read again: SQLite's own check, every leaf hashed, every personal part
-// measured against its commitment, and the root compared with the register's.
+// A backup runs on the writer's own connection, in steps between commits: SQLite carries what is committed
+// meanwhile over to it, so that it ends as a copy of the register at its last step. It is written beside
+// its final name, synced, given the name, which must be free, and then read again: SQLite's own check,
+// every leaf hashed, every personal part measured against its commitment, and the root compared with the
+// register's.
 //
-// A restored register has a new incarnation, and is marked: refusals since the backup may be missing, so marketing is
-// INDETERMINATE until they are replayed or the loss is accepted.
+// A restored register has a new incarnation, and is marked: refusals since the backup may be missing, so
+// marketing is INDETERMINATE until they are replayed or the loss is accepted.
 //
-// Invariant: no file is overwritten, and none has the name of a backup or register before it is whole and synced.
+// Invariant: no file is overwritten, and none has the name of a backup or register before it is whole and
+// synced.
 
 import CSQLite
 import ConsentDomain
@@ -42,18 +44,18 @@ public final class RegisterBackup {
         self.path = path
         temporaryPath = path + ".partial"
         try FileSystem.create(temporaryPath, [], permissions: 0o600)
-        let target: Database
         do throws(RegisterError) {
-            target = try Database(path: temporaryPath, mode: .backupTarget)
-            guard let copy = sqlite3_backup_init(target.handle, "main", register.database.handle, "main") else {
+            let target = try Database(path: temporaryPath, mode: .backupTarget)
+            guard let copy = sqlite3_backup_init(target.handle, "main", register.database.handle, "main")
+            else {
                 throw RegisterError(target.failure("beginning a backup"))
             }
             self.copy = copy
+            self.target = consume target
         } catch {
             FileSystem.remove(temporaryPath)
             throw error
         }
-        self.target = consume target
     }
 
     deinit { abandon() }
@@ -78,7 +80,9 @@ public final class RegisterBackup {
     /// - Precondition: `step` has returned true.
     /// - Returns: what `verify` should find.
     public func publish() throws(RegisterError) -> BackupSummary {
-        guard let summary, copy == nil else { preconditionFailure("a backup is published before it is whole") }
+        guard let summary, copy == nil else {
+            preconditionFailure("a backup is published before it is whole")
+        }
         target = nil
         do throws(RegisterError) {
             try FileSystem.sync(temporaryPath)
@@ -90,8 +94,8 @@ public final class RegisterBackup {
         return summary
     }
 
-    /// Reads a backup from its first to its last event and checks all of it. Takes time in proportion to the log; may
-    /// run on any thread.
+    /// Reads a backup from its first to its last event and checks all of it. Takes time in proportion to
+    /// the log; may run on any thread.
     /// - Returns: what it holds.
     public static func verify(_ path: String) throws(RegisterError) -> BackupSummary {
         guard FileSystem.exists(path) else { throw .missing(path: path) }
@@ -101,17 +105,21 @@ public final class RegisterBackup {
         guard found == "ok" else { throw .corrupt("SQLite says of the backup: \(found)") }
         let statement = try database.prepare(
             """
-            SELECT e.seq, e.leaf, p.salt, p.body FROM event e LEFT JOIN personal p ON p.seq = e.seq ORDER BY e.seq
+            SELECT e.seq, e.leaf, p.salt, p.body FROM event e
+                LEFT JOIN personal p ON p.seq = e.seq ORDER BY e.seq
             """)
         var frontier = MerkleFrontier()
         while try statement.step("checking a backup") {
             let sequence = frontier.leafCount + 1
-            guard statement.sequence(0) == sequence else { throw .corrupt("event \(sequence) of the backup is missing") }
+            guard statement.sequence(0) == sequence else {
+                throw .corrupt("event \(sequence) of the backup is missing")
+            }
             frontier.append(leafHash: TreeHash.leaf(statement.bytes(1)))
             guard !statement.isNull(3) else { continue }
             let commitment = try? ConsentEvent(leaf: statement.array(1)).commitment
             guard commitment == .sha256(statement.array(2), statement.array(3)) else {
-                throw .corrupt("the personal part of event \(sequence) of the backup differs from its commitment")
+                throw .corrupt(
+                    "the personal part of event \(sequence) of the backup differs from its commitment")
             }
         }
         let incarnation = try Meta.readAll(database)[.incarnation] ?? []
@@ -119,10 +127,11 @@ public final class RegisterBackup {
     }
 
     private func fail(_ action: String) -> RegisterError {
-        let failure = target.map { $0.failure(action) }
+        let failure = target?.failure(action)
         abandon()
         return RegisterError(
-            failure ?? SQLiteFailure(code: SQLITE_ERROR, extendedCode: SQLITE_ERROR, message: "", action: action))
+            failure
+                ?? SQLiteFailure(code: SQLITE_ERROR, extendedCode: SQLITE_ERROR, message: "", action: action))
     }
 
     private func abandon() {

@@ -1,8 +1,9 @@
 // One connection to one SQLite file, with the settings that durable commits need.
 //
-// One connection and one thread: `locking_mode=EXCLUSIVE` is set before WAL, so that no other process can open the
-// file and the WAL index lives in this process's memory. SQLite 3.7.0 to 3.51.2 can lose committed transactions when
-// one connection writes while another checkpoints; here there is no other. Settings are read back and insisted on.
+// One connection and one thread: `locking_mode=EXCLUSIVE` is set before WAL, so that no other process can
+// open the file and the WAL index lives in this process's memory. SQLite 3.7.0 to 3.51.2 can lose committed
+// transactions when one connection writes while another checkpoints; here there is no other. Settings are
+// read back and insisted on.
 //
 // Invariant: errors carry SQLite's message and what was being done, never a bound value.
 
@@ -79,7 +80,9 @@ struct Database: ~Copyable {
 
     /// Runs statements that give no rows anyone needs.
     func execute(_ sql: String, _ action: String) throws(RegisterError) {
-        guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw RegisterError(failure(action)) }
+        guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else {
+            throw RegisterError(failure(action))
+        }
     }
 
     /// Begins a transaction.
@@ -140,7 +143,9 @@ struct Database: ~Copyable {
         let action = "setting \(name)"
         try execute("PRAGMA \(name)=\(value)", action)
         let found = try text("PRAGMA \(name)", action)
-        guard found.lowercased() == wanted else { throw .settingRefused(name: name, found: found, wanted: wanted) }
+        guard found.lowercased() == wanted else {
+            throw .settingRefused(name: name, found: found, wanted: wanted)
+        }
     }
 
     private static func percentEncoded(_ path: String) -> String {
@@ -148,7 +153,8 @@ struct Database: ~Copyable {
         for byte in path.utf8 {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."),
+                UInt8(ascii: "-"),
                 UInt8(ascii: "_"):
                 text.unicodeScalars.append(Unicode.Scalar(byte))
             default:

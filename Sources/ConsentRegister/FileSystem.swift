@@ -1,6 +1,7 @@
 // The few calls to the operating system that the register and its folder need, with typed errors.
 //
-// Invariant: what is written here is synced before the call returns, the file first, then the folder that names it.
+// Invariant: what is written here is synced before the call returns, the file first, then the folder that
+// names it.
 
 import Glibc
 
@@ -62,13 +63,7 @@ enum FileSystem {
         guard descriptor >= 0 else { throw errno == EEXIST ? .exists(path: path) : failure("create", path) }
         defer { close(descriptor) }
         guard fchmod(descriptor, permissions) == 0 else { throw failure("set the permissions of", path) }
-        var written = 0
-        while written < bytes.count {
-            let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + written, $0.count - written) }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw failure("write", path) }
-            written += count
-        }
+        try writeAll(bytes[...], to: descriptor, path)
         guard fsync(descriptor) == 0 else { throw failure("sync", path) }
         try syncFolder(of: path)
     }
@@ -87,15 +82,21 @@ enum FileSystem {
             if count < 0 && errno == EINTR { continue }
             guard count >= 0 else { throw failure("read", source) }
             if count == 0 { break }
-            var written = 0
-            while written < count {
-                let step = chunk.withUnsafeBytes { write(output, $0.baseAddress! + written, count - written) }
-                if step < 0 && errno == EINTR { continue }
-                guard step > 0 else { throw failure("write", target) }
-                written += step
-            }
+            try writeAll(chunk[..<count], to: output, target)
         }
         guard fsync(output) == 0 else { throw failure("sync", target) }
+    }
+
+    private static func writeAll(
+        _ bytes: ArraySlice<UInt8>, to descriptor: Int32, _ path: String
+    ) throws(RegisterError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw failure("write", path) }
+            rest = rest.dropFirst(count)
+        }
     }
 
     /// Syncs a file that nobody has open.
@@ -115,7 +116,9 @@ enum FileSystem {
     /// Gives a file its final name, which must be free, and syncs the folder.
     static func publish(_ temporary: String, as path: String) throws(RegisterError) {
         // A hard link fails where the name is taken; a rename would overwrite it.
-        guard link(temporary, path) == 0 else { throw errno == EEXIST ? .exists(path: path) : failure("name", path) }
+        guard link(temporary, path) == 0 else {
+            throw errno == EEXIST ? .exists(path: path) : failure("name", path)
+        }
         guard unlink(temporary) == 0 else { throw failure("remove", temporary) }
         try syncFolder(of: path)
     }

@@ -1,9 +1,11 @@
-// The log's tree in memory: all subtrees of 256 leaves and more, and the leaves after the last complete block.
+// The log's tree in memory: all subtrees of 256 leaves and more, and the leaves after the last complete
+// block.
 //
-// 40,000 hashes for ten million events. Smaller subtrees of complete blocks are made anew from the events when a proof
-// needs them, which also shows whether the events are still what was hashed.
+// 40,000 hashes for ten million events. Smaller subtrees of complete blocks are made anew from the events
+// when a proof needs them, which also shows whether the events are still what was hashed.
 //
-// Invariant: levels[k] holds the complete subtrees of 2^(8 + k) leaves; `tail` the leaves after them, less than 256.
+// Invariant: levels[k] holds the complete subtrees of 2^(8 + k) leaves; `tail` the leaves after them, less
+// than 256.
 
 import ConsentProof
 

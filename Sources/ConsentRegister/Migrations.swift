@@ -1,18 +1,18 @@
 // The register's tables, as numbered steps that only go forward.
 //
-// A released step never changes; a new format is a new step at the end. `user_version` counts the steps taken,
-// `application_id` tells a register from other databases.
+// A released step never changes; a new format is a new step at the end. `user_version` counts the steps
+// taken, `application_id` tells a register from other databases.
 //
 //     truth     event        sequence, leaf: append-only (triggers)
 //               payload      what catalogue events write, deflated: append-only
-//               personal     salt and personal part: never changed, and the only table that may be deleted from
+//               personal     salt and personal part: never changed; the only table that may lose rows
 //               meta         incarnation, check values of keys, marks
 //     derived   state        one row a contact point (StateRow.swift)
 //               event_id, contact_event, reference     lookups
 //               tree_block   root of each 256 leaves that are complete
 //
-// Invariant: the derived tables can be emptied and made anew from the truth; they hold all of the events up to the
-// sequence in meta's `derived`, and perhaps some of those after it.
+// Invariant: the derived tables can be emptied and made anew from the truth; they hold all of the events up
+// to the sequence in meta's `derived`, and perhaps some of those after it.
 
 /// Creates and upgrades the tables.
 enum Migrations {
@@ -41,7 +41,8 @@ enum Migrations {
 
     /// The format of a register; refuses one that is none, or that a newer program wrote.
     static func version(of database: borrowing Database) throws(RegisterError) -> Int {
-        let id = UInt32(truncatingIfNeeded: try database.number("PRAGMA application_id", "reading the format"))
+        let id = UInt32(
+            truncatingIfNeeded: try database.number("PRAGMA application_id", "reading the format"))
         let found = Int(try database.number("PRAGMA user_version", "reading the format"))
         let tables = try database.number("SELECT count(*) FROM sqlite_schema", "reading the format")
         guard id == applicationID || (id == 0 && found == 0 && tables == 0) else {
@@ -62,7 +63,8 @@ enum Migrations {
         CREATE TABLE event_id (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE contact_event (key BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (key, seq))
             STRICT, WITHOUT ROWID;
-        CREATE TABLE reference (ref BLOB NOT NULL, key BLOB NOT NULL, PRIMARY KEY (ref, key)) STRICT, WITHOUT ROWID;
+        CREATE TABLE reference (ref BLOB NOT NULL, key BLOB NOT NULL, PRIMARY KEY (ref, key))
+            STRICT, WITHOUT ROWID;
         CREATE TABLE tree_block (block INTEGER PRIMARY KEY, root BLOB NOT NULL) STRICT;
         CREATE TRIGGER event_update BEFORE UPDATE ON event
             BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;

@@ -1,8 +1,9 @@
 // What events have derived and the derived tables do not hold yet.
 //
-// Three generations, the newest first: *staged* (folded, not committed), *active* (committed), *frozen* (being written
-// to the tables). A look-up asks them in this order, then the tables. Keys are kept in buckets by their first bits,
-// each sorted only when its turn to be written comes, so that no step sorts a whole generation.
+// Three generations, the newest first: *staged* (folded, not committed), *active* (committed), *frozen*
+// (being written to the tables). A look-up asks them in this order, then the tables. Keys are kept in
+// buckets by their first bits, each sorted only when its turn to be written comes, so that no step sorts a
+// whole generation.
 //
 // Invariant: the state of a contact point in a generation has all events of the older ones folded in.
 
@@ -92,8 +93,8 @@ struct Generation {
 
 /// A generation on its way to the tables, and how far it is.
 ///
-/// What a step has written leaves memory when the step is committed, so that neither the last step nor its memory is
-/// that of the whole generation.
+/// What a step has written leaves memory when the step is committed, so that neither the last step nor its
+/// memory is that of the whole generation.
 struct FrozenGeneration {
     enum Part { case slots, eventIDs, references, blocks, mark }
 
@@ -153,8 +154,8 @@ struct FrozenGeneration {
         writtenReferences.removeAll(keepingCapacity: true)
     }
 
-    /// The key at the cursor, of a part's keys in buckets; nil when the bucket is done, and the cursor then stands at
-    /// the next one.
+    /// The key at the cursor, of a part's keys in buckets; nil when the bucket is done, and the cursor then
+    /// stands at the next one.
     mutating func next<Key>(
         of buckets: KeyBuckets<Key>?, sorted: inout [Key]?, by areInOrder: (Key, Key) -> Bool
     ) -> Key? {

@@ -28,7 +28,9 @@ enum PayloadForm {
 
     static func unpack(_ body: [UInt8]) throws(RegisterError) -> [UInt8] {
         guard body.count >= headerByteCount, body[0] <= 1 else { throw damaged }
-        let count = body.withUnsafeBytes { Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self))) }
+        let count = body.withUnsafeBytes {
+            Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+        }
         guard count <= byteCountMax else { throw damaged }
         let bytes = body[headerByteCount...]
         if body[0] == 0 {

@@ -1,7 +1,8 @@
 // What can go wrong with the register, each cause with what it takes to act on it.
 //
-// The distinction that matters most: an error before COMMIT leaves nothing behind and may be tried again; an error
-// from COMMIT or from a sync leaves it unknown what is on disk, so nobody may go on with this process.
+// The distinction that matters most: an error before COMMIT leaves nothing behind and may be tried again;
+// an error from COMMIT or from a sync leaves it unknown what is on disk, so nobody may go on with this
+// process.
 
 /// What SQLite said.
 public struct SQLiteFailure: Hashable, Sendable {
@@ -80,8 +81,8 @@ public enum RegisterError: Error, Hashable, Sendable {
 
     /// The error for a result code that COMMIT gave.
     ///
-    /// A full disk is found out while frames are written, before the sync that makes them count, and SQLite has then
-    /// rolled the transaction back; anything else may have come from the sync.
+    /// A full disk is found out while frames are written, before the sync that makes them count, and SQLite
+    /// has then rolled the transaction back; anything else may have come from the sync.
     init(commit failure: SQLiteFailure) {
         self = failure.code == Self.codeFull ? .full(failure) : .commitFailed(failure)
     }
@@ -99,28 +100,29 @@ extension RegisterError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .full(let failure):
-            "no space left while \(failure.action): free space on the disk of the state folder; nothing that was "
-                + "acknowledged is lost and writes resume by themselves"
+            "no space left while \(failure.action): free space on the disk of the state folder; nothing "
+                + "that was acknowledged is lost and writes resume by themselves"
         case .inputOutput(let failure):
-            "input or output failed while \(failure.action) (SQLite \(failure.extendedCode): \(failure.message)): "
-                + "check the disk of the state folder"
+            "input or output failed while \(failure.action) (SQLite \(failure.extendedCode): "
+                + "\(failure.message)): check the disk of the state folder"
         case .commitFailed(let failure):
-            "a commit failed while \(failure.action) (SQLite \(failure.extendedCode): \(failure.message)): the "
-                + "process ends because it cannot know what is on disk; check the disk, then start again"
+            "a commit failed while \(failure.action) (SQLite \(failure.extendedCode): \(failure.message)): "
+                + "the process ends because it cannot know what is on disk; check the disk, then start again"
         case .stopped: "the register stopped after a failed commit: start again"
         case .inUse: "another process has this register open: stop it, or use another state folder"
-        case .missing(let path): "there is no register at \(path): name another state folder, or start with --init"
+        case .missing(let path):
+            "there is no register at \(path): name another state folder, or restore a backup"
         case .notARegister(let id):
             "the database is no register of consents (application id \(id)): name another state folder"
         case .newerThanProgram(let found, let known):
             "the register has format \(found) and this program knows up to \(known): start a newer program"
         case .settingRefused(let name, let found, let wanted):
-            "SQLite gives \(name)=\(found) where \(wanted) is needed for durable commits: use a local file system "
-                + "and an unmodified libsqlite3"
+            "SQLite gives \(name)=\(found) where \(wanted) is needed for durable commits: use a local file "
+                + "system and an unmodified libsqlite3"
         case .corrupt(let what): "the register fails its checks: \(what): restore a backup"
         case .otherRecipientKey:
-            "the recipient key (or the normalisation of addresses) is not the one that this register was made "
-                + "with, so that no refusal in it would be found: put back its recipient.key"
+            "the recipient key (or the normalisation of addresses) is not the one that this register was "
+                + "made with, so that no refusal in it would be found: put back its recipient.key"
         case .otherLogKey: "the log key is not the one that this register was made with: put back its log.key"
         case .outOfRange(let requested, let last):
             "\(requested) is out of range: the register has events 1 to \(last)"
@@ -128,8 +130,8 @@ extension RegisterError: CustomStringConvertible {
         case .system(let action, let path, let code):
             "could not \(action) \(path): \(FileSystem.message(code)): check the path and its permissions"
         case .sqlite(let failure):
-            "SQLite failed while \(failure.action) (\(failure.extendedCode): \(failure.message)): use libsqlite3 "
-                + "3.37 or later"
+            "SQLite failed while \(failure.action) (\(failure.extendedCode): \(failure.message)): use "
+                + "libsqlite3 3.37 or later"
         }
     }
 }

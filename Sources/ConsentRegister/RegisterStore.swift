@@ -1,16 +1,19 @@
 // The register's small face: append, read, scan, prove. SQLite implements it; another database may.
 //
-// One thread uses a register at a time. Nothing here answers a check: the index does that, filled from the state rows.
+// One thread uses a register at a time. Nothing here answers a check: the index does that, filled from the
+// state rows.
 //
-// The order of a write: `stage` each event, `commit` once for all of them, then publish to the index, then acknowledge.
-// What is staged is seen by `state(for:)` and `sequence(of:)`, so that the events of one commit may follow each other.
+// The order of a write: `stage` each event, `commit` once for all of them, then publish to the index, then
+// acknowledge. What is staged is seen by `state(for:)` and `sequence(of:)`, so that the events of one
+// commit may follow each other.
 
 import ConsentDomain
 import ConsentProof
 
 /// An event that waits for the commit.
 public struct Staged: Sendable {
-    /// The event as it will be appended: with its sequence and, where it has a personal part, salt and commitment.
+    /// The event as it will be appended: with its sequence and, where it has a personal part, salt and
+    /// commitment.
     public var event: ConsentEvent
     /// Where its contact point stands; nil for events about none.
     public var slot: SlotKey?
@@ -38,8 +41,8 @@ public protocol RegisterStore: AnyObject {
     var dirtyCount: Int { get }
 
     /// Gives an event the next sequence and folds it in, in memory.
-    /// - Parameter event: without sequence; a personal part without salt gets one. `recordedAt` is moved forward to that
-    ///   of the event before, should it lie earlier.
+    /// - Parameter event: without sequence; a personal part without salt gets one. `recordedAt` is moved
+    ///   forward to that of the event before, should it lie earlier.
     func stage(_ event: ConsentEvent) throws(RegisterError) -> Staged
 
     /// Appends all staged events in one durable transaction.
@@ -68,8 +71,8 @@ public protocol RegisterStore: AnyObject {
     /// Committed events after a sequence, at most `limit`.
     func events(after sequence: UInt64, limit: Int) throws(RegisterError) -> [ConsentEvent]
 
-    /// Lends every contact point's key, anchor day and profile record, for the index. A key may come twice, the newer
-    /// state last.
+    /// Lends every contact point's key, anchor day and profile record, for the index. A key may come twice,
+    /// the newer state last.
     func forEachStateRow(
         _ body: (SlotKey, UInt16, UnsafeRawBufferPointer) -> Void
     ) throws(RegisterError)

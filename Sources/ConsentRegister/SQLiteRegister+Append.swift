@@ -1,7 +1,8 @@
 // Writing: stage, commit, roll back.
 //
-// The transaction appends to the sequential tables only; what the events derive stays in memory and is written later
-// (SQLiteRegister+Derived.swift). Random B-trees in the transaction would cost a page or two of log for each event.
+// The transaction appends to the sequential tables only; what the events derive stays in memory and is
+// written later (SQLiteRegister+Derived.swift). Random B-trees in the transaction would cost a page or two
+// of log for each event.
 
 import ConsentDomain
 import ConsentProof
@@ -21,7 +22,8 @@ extension SQLiteRegister {
             result.state = state
         }
         if !event.payload.isEmpty {
-            precondition(event.payload.count <= PayloadForm.byteCountMax, "a payload is longer than its limit")
+            precondition(
+                event.payload.count <= PayloadForm.byteCountMax, "a payload is longer than its limit")
             do {
                 try catalogue.apply(event)
             } catch {
@@ -49,8 +51,8 @@ extension SQLiteRegister {
         catalogue = committedCatalogue
     }
 
-    /// Accepts that refusals since the backup that was restored may be missing: appends an event that says so, and
-    /// lets marketing be answered again.
+    /// Accepts that refusals since the backup that was restored may be missing: appends an event that says
+    /// so, and lets marketing be answered again.
     /// - Parameters:
     ///   - now: when it was accepted.
     ///   - client: who accepted it.
@@ -114,7 +116,8 @@ extension SQLiteRegister {
         }
     }
 
-    /// Where an event's contact point stands; nil for events about none, and those whose personal part is destroyed.
+    /// Where an event's contact point stands; nil for events about none, and those whose personal part is
+    /// destroyed.
     func slotKey(of event: ConsentEvent) -> SlotKey? {
         guard let personal = event.personal, event.contactKind != nil else { return nil }
         return keyring.slotKey(personal.key, controller: event.controller)

@@ -1,8 +1,9 @@
 // The derived tables: read and completed at a start, written later and in the order of their keys.
 //
-// `flushDerived` freezes what is committed and writes it in steps, each its own transaction, between commits of events.
-// `derivedSequence` moves with the last step. A crash in between leaves rows that are ahead; a replay skips what they
-// hold, since a state knows its last event and the look-ups say the same again.
+// `flushDerived` freezes what is committed and writes it in steps, each its own transaction, between
+// commits of events. `derivedSequence` moves with the last step. A crash in between leaves rows that are
+// ahead; a replay skips what they hold, since a state knows its last event and the look-ups say the same
+// again.
 
 import ConsentDomain
 import ConsentProof
@@ -12,10 +13,13 @@ extension SQLiteRegister {
 
     /// Reads what the tables hold, and folds in the events after it.
     func load(derived mark: [UInt8]?) throws(RegisterError) {
-        lastSequence = UInt64(bitPattern: try database.number("SELECT max(seq) FROM event", "reading the last event"))
+        lastSequence = UInt64(
+            bitPattern: try database.number("SELECT max(seq) FROM event", "reading the last event"))
         var derivedRoot: TreeHash?
         if let mark {
-            guard mark.count == 40, let root = TreeHash(mark[8...]) else { throw .corrupt("the mark `derived`") }
+            guard mark.count == 40, let root = TreeHash(mark[8...]) else {
+                throw .corrupt("the mark `derived`")
+            }
             derivedSequence = mark[..<8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
             derivedRoot = root
         }
@@ -35,7 +39,9 @@ extension SQLiteRegister {
         var sequences: [UInt64] = []
         while try statement.step("reading the catalogue") { sequences.append(statement.sequence(0)) }
         for sequence in sequences {
-            guard let event = try event(sequence) else { throw .corrupt("the payload of no event (\(sequence))") }
+            guard let event = try event(sequence) else {
+                throw .corrupt("the payload of no event (\(sequence))")
+            }
             do {
                 try committedCatalogue.apply(event)
             } catch {
@@ -85,7 +91,8 @@ extension SQLiteRegister {
         }
     }
 
-    /// Lends every contact point's key, anchor day and profile record: the tables' rows, then what is in memory.
+    /// Lends every contact point's key, anchor day and profile record: the tables' rows, then what is in
+    /// memory.
     public func forEachStateRow(
         _ body: (SlotKey, UInt16, UnsafeRawBufferPointer) -> Void
     ) throws(RegisterError) {

@@ -1,5 +1,5 @@
-// Heads and proofs. What a proof rests on is read from the events again and must lead to the roots in memory, so that
-// a changed event is found out and never proven.
+// Heads and proofs. What a proof rests on is read from the events again and must lead to the roots in
+// memory, so that a changed event is found out and never proven.
 
 import ConsentDomain
 import ConsentProof
@@ -32,13 +32,16 @@ extension SQLiteRegister {
     /// The proof that an event is in the tree of that many events.
     public func inclusionProof(sequence: UInt64, treeSize: UInt64) throws(RegisterError) -> [TreeHash] {
         guard treeSize <= lastSequence else { throw .outOfRange(requested: treeSize, last: lastSequence) }
-        guard sequence >= 1, sequence <= treeSize else { throw .outOfRange(requested: sequence, last: treeSize) }
+        guard sequence >= 1, sequence <= treeSize else {
+            throw .outOfRange(requested: sequence, last: treeSize)
+        }
         try checkLeaf(sequence)
         return try MerkleProof.inclusion(leafIndex: sequence - 1, treeSize: treeSize, subtree: subtree)
     }
 
     /// The proof that the tree of `newSize` events extends the one of `oldSize`.
-    public func consistencyProof(from oldSize: UInt64, to newSize: UInt64) throws(RegisterError) -> [TreeHash] {
+    public func consistencyProof(from oldSize: UInt64, to newSize: UInt64) throws(RegisterError) -> [TreeHash]
+    {
         guard newSize <= lastSequence else { throw .outOfRange(requested: newSize, last: lastSequence) }
         guard oldSize <= newSize else { throw .outOfRange(requested: oldSize, last: newSize) }
         return try MerkleProof.consistency(from: oldSize, to: newSize, subtree: subtree)
@@ -78,7 +81,8 @@ extension SQLiteRegister {
         let first = block * UInt64(LogTree.blockLeafCount)
         let leaves = try leafHashes(after: first, to: first + UInt64(LogTree.blockLeafCount))
         guard LogTree.root(of: leaves[...]) == tree.blockRoot(block) else {
-            throw .corrupt("one of the events \(first + 1) to \(first + UInt64(LogTree.blockLeafCount)) was changed")
+            throw .corrupt(
+                "one of the events \(first + 1) to \(first + UInt64(LogTree.blockLeafCount)) was changed")
         }
         lastBlock = (block, leaves)
         return leaves

@@ -1,4 +1,5 @@
-// Reading: states, look-ups, events. Each call ends its statement, so that a stream keeps a position and nothing else.
+// Reading: states, look-ups, events. Each call ends its statement, so that a stream keeps a position and
+// nothing else.
 
 import ConsentDomain
 
@@ -76,8 +77,8 @@ extension SQLiteRegister {
         return event
     }
 
-    /// Committed events after a sequence, at most `limit`. Personal parts, payloads and sequences are checked against
-    /// the leaves; the leaves themselves against the tree by `checkLeaf`.
+    /// Committed events after a sequence, at most `limit`. Personal parts, payloads and sequences are
+    /// checked against the leaves; the leaves themselves against the tree by `checkLeaf`.
     public func events(after sequence: UInt64, limit: Int) throws(RegisterError) -> [ConsentEvent] {
         guard limit > 0, sequence < UInt64(Int64.max) else { return [] }
         var events: [ConsentEvent] = []
@@ -108,12 +109,15 @@ extension SQLiteRegister {
         let row = statements.getEvents.sequence(0)
         do {
             var event = try ConsentEvent(leaf: statements.getEvents.array(1))
-            guard event.sequence == row else { throw RegisterError.corrupt("event \(row) names another sequence") }
+            guard event.sequence == row else {
+                throw RegisterError.corrupt("event \(row) names another sequence")
+            }
             if !statements.getEvents.isNull(3) {
                 event.salt = statements.getEvents.array(2)
                 event.personal = try PersonalPart(decoding: statements.getEvents.array(3))
                 guard event.isCommitted else {
-                    throw RegisterError.corrupt("the personal part of event \(row) differs from its commitment")
+                    throw RegisterError.corrupt(
+                        "the personal part of event \(row) differs from its commitment")
                 }
             }
             if !statements.getEvents.isNull(4) {

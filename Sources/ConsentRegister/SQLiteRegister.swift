@@ -1,11 +1,11 @@
 // The register in one SQLite file: what it holds in memory, how it is made and opened.
 //
-// A start reads the catalogue, the roots of complete blocks and then only the events after `derivedSequence`; the
-// caller fills the index from the state rows (`forEachStateRow`). Nothing here is proportional to the whole log but
-// one root a 256 events.
+// A start reads the catalogue, the roots of complete blocks and then only the events after
+// `derivedSequence`; the caller fills the index from the state rows (`forEachStateRow`). Nothing here is
+// proportional to the whole log but one root a 256 events.
 //
-// Invariants: the tree has exactly the committed events; tables and generations together hold what they derive; after
-// a failed commit nothing is written any more.
+// Invariants: the tree has exactly the committed events; tables and generations together hold what they
+// derive; after a failed commit nothing is written any more.
 
 import ConsentDomain
 import ConsentProof
@@ -67,8 +67,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     var salts = SaltPool()
     var stagedGeneration = Generation(isWritten: false)
 
-    /// Tells whether a contact point may be on file. Where it answers no, the tables are not asked; to be set once the
-    /// index holds all contact points. It must never answer no for one that is on file.
+    /// Tells whether a contact point may be on file. Where it answers no, the tables are not asked; to be
+    /// set once the index holds all contact points. It must never answer no for one that is on file.
     public var mayExist: ((SlotKey) -> Bool)?
 
     /// What is appended for one event.
@@ -87,7 +87,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     ///   - keyring: of the recipient key that the register was made with.
     ///   - logKey: the key that signs its heads.
     public init(
-        path: String, keyring: RecipientKeyring, logKey: LogSigningKey, options: RegisterOptions = RegisterOptions()
+        path: String, keyring: RecipientKeyring, logKey: LogSigningKey,
+        options: RegisterOptions = RegisterOptions()
     ) throws(RegisterError) {
         let database = try Database(path: path, mode: .existing)
         try database.configure(cacheBytes: options.cacheBytes)
@@ -138,6 +139,12 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     /// Number of events staged.
     public var stagedCount: Int { staged.count }
 
+    /// Limits the size of the register's file; growth beyond it fails like a full disk.
+    /// - Parameter pages: pages of 4,096 bytes; never less than there are.
+    package func limitPages(to pages: Int) throws(RegisterError) {
+        _ = try database.number("PRAGMA max_page_count=\(max(1, pages))", "limiting the register's size")
+    }
+
     /// Throws once a commit has failed.
     func requireRunning() throws(RegisterError) {
         guard !isStopped else { throw .stopped }
@@ -183,18 +190,21 @@ struct Statements: ~Copyable {
 
     init(_ database: borrowing Database) throws(RegisterError) {
         let insertEvent = try database.prepare("INSERT INTO event (seq, leaf) VALUES (?1, ?2)")
-        let insertPersonal = try database.prepare("INSERT INTO personal (seq, salt, body) VALUES (?1, ?2, ?3)")
+        let insertPersonal = try database.prepare(
+            "INSERT INTO personal (seq, salt, body) VALUES (?1, ?2, ?3)")
         let insertPayload = try database.prepare("INSERT INTO payload (seq, body) VALUES (?1, ?2)")
         let putState = try database.prepare(
             "INSERT INTO state (key, row) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET row = ?2")
         let putEventID = try database.prepare("INSERT OR IGNORE INTO event_id (id, seq) VALUES (?1, ?2)")
-        let putContactEvent = try database.prepare("INSERT OR IGNORE INTO contact_event (key, seq) VALUES (?1, ?2)")
+        let putContactEvent = try database.prepare(
+            "INSERT OR IGNORE INTO contact_event (key, seq) VALUES (?1, ?2)")
         let putReference = try database.prepare("INSERT OR IGNORE INTO reference (ref, key) VALUES (?1, ?2)")
         let putBlock = try database.prepare("INSERT OR REPLACE INTO tree_block (block, root) VALUES (?1, ?2)")
         let putMeta = try database.prepare(Meta.putSQL)
         let getState = try database.prepare("SELECT row FROM state WHERE key = ?1")
         let getEventID = try database.prepare("SELECT seq FROM event_id WHERE id = ?1")
-        let getContactEvents = try database.prepare("SELECT seq FROM contact_event WHERE key = ?1 ORDER BY seq")
+        let getContactEvents = try database.prepare(
+            "SELECT seq FROM contact_event WHERE key = ?1 ORDER BY seq")
         let getReference = try database.prepare("SELECT key FROM reference WHERE ref = ?1 ORDER BY key")
         let getEvents = try database.prepare(
             """
@@ -202,7 +212,8 @@ struct Statements: ~Copyable {
                 LEFT JOIN personal p ON p.seq = e.seq LEFT JOIN payload y ON y.seq = e.seq
                 WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2
             """)
-        let getLeaves = try database.prepare("SELECT seq, leaf FROM event WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")
+        let getLeaves = try database.prepare(
+            "SELECT seq, leaf FROM event WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")
         let scanStates = try database.prepare("SELECT key, row FROM state ORDER BY key")
         // Each is a local first, so that those made before a failure are finalized.
         self.insertEvent = insertEvent

@@ -7,7 +7,8 @@
 //     deployment.id   32 hexadecimal digits: names this deployment
 //     lock            held with flock while a daemon runs
 //
-// Invariant: the folder is for its owner alone (0700), and so are all files but log.pub; otherwise nothing is opened.
+// Invariant: the folder is for its owner alone (0700), and so are all files but log.pub; otherwise nothing
+// is opened.
 
 import ConsentDomain
 import ConsentProof
@@ -36,7 +37,8 @@ public enum StateFolderError: Error, Hashable, Sendable, CustomStringConvertible
     public var description: String {
         switch self {
         case .missing(let path): "there is no state folder \(path): start with --init to make it"
-        case .empty(let path): "the state folder \(path) is empty: start with --init to make a new register in it"
+        case .empty(let path):
+            "the state folder \(path) is empty: start with --init to make a new register in it"
         case .notEmpty(let path):
             "--init makes a new register, and \(path) is not empty: leave --init out, or name another folder"
         case .enteredByOthers(let path, let permissions):
@@ -81,30 +83,48 @@ public struct StateFolder: ~Copyable {
         guard permissions & 0o077 == 0 else { throw .enteredByOthers(path: path, permissions: permissions) }
         guard try Self.names(in: path).contains(where: { $0 != "lock" }) else { throw .empty(path: path) }
         let lock = try Self.takeLock(path)
+        let keys: Keys
         do throws(StateFolderError) {
-            for name in ["recipient.key", "log.key", "admin.token", "register.db", "register.db-wal"] {
-                let file = "\(path)/\(name)"
-                guard let permissions = FileSystem.permissions(file) else { continue }
-                guard permissions & 0o077 == 0 else { throw .readByOthers(path: file, permissions: permissions) }
-            }
-            let secret = try Self.hexadecimal("\(path)/recipient.key", byteCount: 32)
-            guard let keyring = try? RecipientKeyring(secret: secret, epoch: 1) else {
-                throw .badFile(path: "\(path)/recipient.key", expected: "64 hexadecimal digits")
-            }
-            let logKey = try Self.logKey("\(path)/log.key")
-            let publicPath = "\(path)/log.pub"
-            guard (try? LogPublicKey(pem: Self.text(publicPath))) == logKey.publicKey else {
-                throw .badFile(path: publicPath, expected: "the public half of log.key")
-            }
-            self.deploymentID = try Self.hexadecimal("\(path)/deployment.id", byteCount: 16)
-            self.adminToken = try Self.hexadecimal("\(path)/admin.token", byteCount: 32)
-            self.keyring = keyring
-            self.logKey = logKey
-            self.lock = lock
-            self.path = path
+            keys = try Keys(of: path)
         } catch {
             close(lock)
             throw error
+        }
+        self.path = path
+        self.lock = lock
+        keyring = keys.keyring
+        logKey = keys.logKey
+        deploymentID = keys.deploymentID
+        adminToken = keys.adminToken
+    }
+
+    /// What the folder's small files hold.
+    private struct Keys {
+        let keyring: RecipientKeyring
+        let logKey: LogSigningKey
+        let deploymentID: [UInt8]
+        let adminToken: [UInt8]
+
+        init(of path: String) throws(StateFolderError) {
+            for name in ["recipient.key", "log.key", "admin.token", "register.db", "register.db-wal"] {
+                let file = "\(path)/\(name)"
+                guard let permissions = FileSystem.permissions(file) else { continue }
+                guard permissions & 0o077 == 0 else {
+                    throw .readByOthers(path: file, permissions: permissions)
+                }
+            }
+            let secret = try StateFolder.hexadecimal("\(path)/recipient.key", byteCount: 32)
+            guard let keyring = try? RecipientKeyring(secret: secret, epoch: 1) else {
+                throw .badFile(path: "\(path)/recipient.key", expected: "64 hexadecimal digits")
+            }
+            self.keyring = keyring
+            logKey = try StateFolder.logKey("\(path)/log.key")
+            let publicPath = "\(path)/log.pub"
+            guard (try? LogPublicKey(pem: StateFolder.text(publicPath))) == logKey.publicKey else {
+                throw .badFile(path: publicPath, expected: "the public half of log.key")
+            }
+            deploymentID = try StateFolder.hexadecimal("\(path)/deployment.id", byteCount: 16)
+            adminToken = try StateFolder.hexadecimal("\(path)/admin.token", byteCount: 32)
         }
     }
 
@@ -125,7 +145,8 @@ public struct StateFolder: ~Copyable {
             } catch {
                 throw .corrupt("\(error)")
             }
-            try FileSystem.create("\(path)/deployment.id", line(FileSystem.randomBytes(16)), permissions: 0o600)
+            try FileSystem.create(
+                "\(path)/deployment.id", line(FileSystem.randomBytes(16)), permissions: 0o600)
             try FileSystem.create("\(path)/recipient.key", line(secret), permissions: 0o600)
             try FileSystem.create("\(path)/log.key", [UInt8](logKey.pem.utf8), permissions: 0o600)
             try FileSystem.create("\(path)/log.pub", [UInt8](logKey.publicKey.pem.utf8), permissions: 0o644)
@@ -188,12 +209,16 @@ public struct StateFolder: ~Copyable {
     }
 
     private static func text(_ path: String) throws(StateFolderError) -> String {
-        guard let bytes = try? FileSystem.read(path) else { throw .badFile(path: path, expected: "a readable file") }
+        guard let bytes = try? FileSystem.read(path) else {
+            throw .badFile(path: path, expected: "a readable file")
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
 
     private static func hexadecimal(_ path: String, byteCount: Int) throws(StateFolderError) -> [UInt8] {
-        let line = try text(path).split(separator: "\n", omittingEmptySubsequences: true).first.map(String.init) ?? ""
+        let line =
+            try text(path).split(separator: "\n", omittingEmptySubsequences: true).first.map(String.init)
+            ?? ""
         guard let bytes = Hexadecimal.bytes(of: line), bytes.count == byteCount else {
             throw .badFile(path: path, expected: "\(2 * byteCount) hexadecimal digits")
         }

@@ -1,7 +1,8 @@
 // One state row: what a contact point's events fold to, laid out so that a start can fill the index without
 // decoding the fold.
 //
-// Key, 16 bytes: `high`, then `low` of the slot key, big-endian, so that SQLite's byte order is the order of the keys.
+// Key, 16 bytes: `high`, then `low` of the slot key, big-endian, so that SQLite's byte order is the order
+// of the keys.
 //
 // Row, little-endian:
 //

@@ -1,7 +1,7 @@
 // A compiled SQL statement: bind, step, read columns, reset.
 //
-// Invariant: a statement is reset before the call that used it returns, so no read transaction outlives a call (an
-// open one would hold back checkpoints).
+// Invariant: a statement is reset before the call that used it returns, so no read transaction outlives a
+// call (an open one would hold back checkpoints).
 
 import CSQLite
 import ConsentDomain
@@ -89,7 +89,8 @@ struct Statement: ~Copyable {
     /// Bytes of a column, which stay until the next step.
     func bytes(_ column: Int32) -> UnsafeRawBufferPointer {
         let start = sqlite3_column_blob(handle, column)
-        return UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : Int(sqlite3_column_bytes(handle, column)))
+        return UnsafeRawBufferPointer(
+            start: start, count: start == nil ? 0 : Int(sqlite3_column_bytes(handle, column)))
     }
 
     func array(_ column: Int32) -> [UInt8] { [UInt8](bytes(column)) }

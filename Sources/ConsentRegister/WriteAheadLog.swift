@@ -1,7 +1,7 @@
 // How long the write-ahead log is, told by SQLite after each commit, and its checkpoints.
 //
-// A checkpoint copies pages from the log to the database and syncs both. It runs on the one connection, between
-// commits, and is kept small, since whoever waits for the next commit waits for it too.
+// A checkpoint copies pages from the log to the database and syncs both. It runs on the one connection,
+// between commits, and is kept small, since whoever waits for the next commit waits for it too.
 
 import CSQLite
 
@@ -44,8 +44,9 @@ extension SQLiteRegister {
     /// Bytes in the write-ahead log that the database does not hold yet, to within a page.
     public var walBytes: Int { writeAheadLog.pages * (24 + 4096) }
 
-    /// Moves the write-ahead log to the database once it has `checkpointPages`. To be called between commits, after
-    /// what was committed is acknowledged; an error other than `full` means that the process must end.
+    /// Moves the write-ahead log to the database once it has `checkpointPages`. To be called between
+    /// commits, after what was committed is acknowledged; an error other than `full` means that the process
+    /// must end.
     /// - Returns: whether a checkpoint was made.
     @discardableResult
     public func checkpointIfDue() throws(RegisterError) -> Bool {
@@ -59,7 +60,11 @@ extension SQLiteRegister {
     public func checkpoint(truncating: Bool) throws(RegisterError) {
         try requireRunning()
         do {
-            if truncating { try writeAheadLog.truncate(database) } else { try writeAheadLog.checkpoint(database) }
+            if truncating {
+                try writeAheadLog.truncate(database)
+            } else {
+                try writeAheadLog.checkpoint(database)
+            }
         } catch {
             if error.isFatal { isStopped = true }
             throw error

@@ -90,7 +90,10 @@ enum ReadHandler {
 
     static func backup(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         _ = try Wire.Empty(decoding: body)
-        open(connection, header, BackupSource(chunkBytes: 256 << 10))
+        let name = "backup-\(connection.id)-\(header.stream).db"
+        open(
+            connection, header,
+            BackupSource(path: connection.core.stateFolder + "/" + name, chunkBytes: 256 << 10))
     }
 
     // MARK: Shared

@@ -20,12 +20,15 @@ import WireProtocol
 final class RegisterWriter {
     let register: SQLiteRegister
     let core: ServerCore
+    /// Kept open, and so locked, as long as the register.
+    private let folder: StateFolder
     private var watches: [RegisterStream] = []
     private var lastHeartbeat = consent_monotonic_nanoseconds()
     private var isFlushing = false
     private var hasFailed = false
 
-    init(register: SQLiteRegister, core: ServerCore) {
+    init(folder: consuming StateFolder, register: SQLiteRegister, core: ServerCore) {
+        self.folder = folder
         self.register = register
         self.core = core
     }

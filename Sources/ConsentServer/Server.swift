@@ -42,11 +42,11 @@ public final class ConsentServer: Sendable {
     ) async throws -> ConsentServer {
         let began = consent_monotonic_nanoseconds()
         if configuration.initialise {
-            try StateFolder.create(at: configuration.stateFolder, testRegister: configuration.testRegister)
+            try StateFolder.initialise(path: configuration.stateFolder, isTestRegister: configuration.testRegister)
         }
-        let folder = try StateFolder(opening: configuration.stateFolder, waitForLock: configuration.waitForLock)
+        let folder = try await open(configuration)
         let keyring = folder.keyring
-        let register = try folder.openRegister()
+        let register = try SQLiteRegister(folder: folder)
         let index = try ConsentIndex()
         try load(register, into: index, logger: logger)
 
@@ -56,15 +56,15 @@ public final class ConsentServer: Sendable {
             limits: configuration.limits, index: index, pipeline: pipeline,
             board: CatalogueBoard(CatalogueSnapshot(version: 1, catalogue: register.catalogue, keyring: keyring)),
             clock: ServerClock(lastRecordedAt: register.lastRecordedAt), keyring: keyring,
-            authorisation: Authorisation(adminToken: folder.adminToken),
+            authorisation: Authorisation(adminToken: Hexadecimal.text(of: folder.adminToken)),
             serving: Serving(blocking: register.restorePending ? .restored : nil), logger: logger,
             identity: ServerCore.Identity(
                 deployment: Wire.Bytes16(folder.deploymentID) ?? Wire.Bytes16(),
                 incarnation: Wire.Bytes16(register.incarnation) ?? Wire.Bytes16(),
                 isTestRegister: register.isTestRegister, loops: loops, startedAt: began,
                 startNanoseconds: consent_monotonic_nanoseconds() - began),
-            onFatalError: onFatalError)
-        let writer = RegisterWriter(register: register, core: core)
+            stateFolder: configuration.stateFolder, onFatalError: onFatalError)
+        let writer = RegisterWriter(folder: folder, register: register, core: core)
         writer.postCatalogue()
         writer.postFigures()
         pipeline.start(writer)
@@ -89,6 +89,19 @@ public final class ConsentServer: Sendable {
         }
     }
 
+    /// Opens the state folder; with `waitForLock` as soon as the daemon that has it ends.
+    private static func open(_ configuration: ServerConfiguration) async throws -> StateFolder {
+        while configuration.waitForLock {
+            do throws(StateFolderError) {
+                return try StateFolder(path: configuration.stateFolder)
+            } catch {
+                guard case .inUse = error else { throw error }
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return try StateFolder(path: configuration.stateFolder)
+    }
+
     /// Builds the index from the register's state rows, and from the states that came after them.
     private static func load(_ register: SQLiteRegister, into index: ConsentIndex, logger: Logger) throws {
         var failure: IndexError?
@@ -102,6 +115,24 @@ public final class ConsentServer: Sendable {
         }
         if let failure { throw failure }
         index.publish(sequence: register.lastSequence)
+    }
+
+    // MARK: Restore
+
+    /// Makes the register of a state folder, which has keys and no register, from a backup.
+    /// - Parameters:
+    ///   - acceptLoss: whether refusals made after the backup may be missing. Otherwise marketing is answered
+    ///     INDETERMINATE.
+    /// - Returns: the last sequence of the register.
+    public static func restore(backup: String, stateFolder: String, acceptLoss: Bool) throws -> UInt64 {
+        let folder = try StateFolder(path: stateFolder)
+        if !backup.isEmpty { try folder.restore(backup: backup) }
+        let register = try SQLiteRegister(folder: folder)
+        if acceptLoss {
+            let wall = Timestamp(microseconds: Int64(consent_wall_nanoseconds() / 1000))
+            try register.acceptLoss(now: max(wall, register.lastRecordedAt), client: "consentd restore")
+        }
+        return register.lastSequence
     }
 
     // MARK: Stop

@@ -59,5 +59,18 @@ public struct ServerConfiguration: Sendable {
         public var doubleOptInDays: UInt16 = 7
 
         public init() {}
+
+        /// One sentence that names them all, for `--help`.
+        public static var summary: String {
+            let limits = Limits()
+            return """
+                \(limits.connectionsMax) connections; \(limits.handshakeSeconds) s for a handshake; a silent \
+                connection is pinged after \(limits.idleSeconds) s and closed after twice that; a peer that does not \
+                take \(limits.outputHighWatermarkBytes >> 10) KiB of answers for \(limits.slowReaderSeconds) s is \
+                closed; \(limits.queuedWritesMax) writes and \(limits.queuedReadsMax) register reads may wait \
+                (refusals always may); \(limits.commitEventsMax) events a commit; a drain takes \
+                \(limits.drainSeconds) s at most; a double opt-in lapses after \(limits.doubleOptInDays) days.
+                """
+        }
     }
 }

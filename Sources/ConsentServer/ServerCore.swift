@@ -47,6 +47,7 @@ final class ServerCore: Sendable {
     let serving: Serving
     let logger: Logger
     let identity: Identity
+    let stateFolder: String
     let registerFigures = Mutex(RegisterFigures())
     private let scratches = Mutex<[ObjectIdentifier: CheckScratch]>([:])
     let connections = Mutex<[UInt64: Connection]>([:])
@@ -66,7 +67,7 @@ final class ServerCore: Sendable {
     init(
         limits: ServerConfiguration.Limits, index: ConsentIndex, pipeline: CommitPipeline, board: CatalogueBoard,
         clock: ServerClock, keyring: RecipientKeyring, authorisation: Authorisation, serving: Serving,
-        logger: Logger, identity: Identity, onFatalError: @escaping @Sendable () -> Void
+        logger: Logger, identity: Identity, stateFolder: String, onFatalError: @escaping @Sendable () -> Void
     ) {
         self.limits = limits
         self.index = index
@@ -78,6 +79,7 @@ final class ServerCore: Sendable {
         self.serving = serving
         self.logger = logger
         self.identity = identity
+        self.stateFolder = stateFolder
         self.onFatalError = onFatalError
     }
 

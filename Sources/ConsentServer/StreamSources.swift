@@ -107,29 +107,83 @@ final class WatchSource: StreamSource {
 }
 
 /// A copy of the register, in chunks; the last item states its size and head.
+///
+/// The copy is made in steps beside the register's own file, checked, sent, and removed.
 final class BackupSource: StreamSource {
     private enum Progress {
         case notBegun
-        case copying(RegisterBackup)
-        case sending(path: String, handle: FileHandle, offset: UInt64, total: UInt64)
+        case copying(RegisterBackup, path: String)
+        case sending(path: String, file: FileHandle, offset: UInt64, head: Wire.SignedHead)
         case done
     }
 
+    private let path: String
     private let chunkBytes: Int
     private var progress = Progress.notBegun
 
-    init(chunkBytes: Int) {
+    /// - Parameter path: of the copy, in the state folder; nothing stands there yet.
+    init(path: String, chunkBytes: Int) {
+        self.path = path
         self.chunkBytes = chunkBytes
     }
 
     deinit {
-        if case .sending(let path, let handle, _, _) = progress {
-            try? handle.close()
-            try? FileManager.default.removeItem(atPath: path)
-        }
+        if case .sending(let path, let file, _, _) = progress { Self.discard(path, file) }
     }
 
     func read(limit: Int, _ writer: RegisterWriter) -> StreamStep {
-        .failed(.unimplemented, "")
+        do throws(RegisterError) {
+            switch progress {
+            case .notBegun:
+                progress = .copying(try RegisterBackup(of: writer.register, to: path), path: path)
+                return .items([])
+            case .copying(let backup, let path):
+                guard try backup.step() else { return .items([]) }
+                _ = try backup.publish()
+                let head = Wire.SignedHead(try writer.register.signedHead(now: writer.core.clock.now))
+                guard let file = FileHandle(forReadingAtPath: path) else {
+                    return .failed(.internal, "the copy that was made cannot be read")
+                }
+                progress = .sending(path: path, file: file, offset: 0, head: head)
+                return .items([])
+            case .sending(let path, let file, let offset, let head):
+                return send(limit: limit, path, file, offset, head)
+            case .done: return .end([])
+            }
+        } catch {
+            return .failed(error.isRetryable ? .unavailable : .internal, "no backup could be made: \(error)")
+        }
+    }
+
+    private func send(
+        limit: Int, _ path: String, _ file: FileHandle, _ start: UInt64, _ head: Wire.SignedHead
+    ) -> StreamStep {
+        var offset = start
+        var items: [ReadHandler.Encoder] = []
+        // Few chunks a step: commits wait for it.
+        for _ in 0..<min(limit, 4) {
+            guard let chunk = try? file.read(upToCount: chunkBytes) else {
+                Self.discard(path, file)
+                progress = .done
+                return .failed(.internal, "the copy that was made cannot be read")
+            }
+            if chunk.isEmpty {
+                let last = Wire.BackupItem(offset: offset, bytes: [], totalBytes: offset, head: head)
+                items.append { last.encode(into: &$0) }
+                Self.discard(path, file)
+                progress = .done
+                return .end(items)
+            }
+            let item = Wire.BackupItem(offset: offset, bytes: Array(chunk), totalBytes: 0, head: nil)
+            items.append { item.encode(into: &$0) }
+            offset += UInt64(chunk.count)
+        }
+        progress = .sending(path: path, file: file, offset: offset, head: head)
+        return .items(items)
+    }
+
+    private static func discard(_ path: String, _ file: FileHandle) {
+        try? file.close()
+        try? FileManager.default.removeItem(atPath: path)
     }
 }

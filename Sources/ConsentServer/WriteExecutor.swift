@@ -297,10 +297,7 @@ struct WriteExecutor {
             return .refused([RefusalFinding(.badToken)])
         }
         let occurredAt = min(command.occurredAt ?? now, now)
-        let isPending = state.cells.contains { cell in
-            cell.pending.map { $0.sequence == sequence && occurredAt.day < $0.untilDay } ?? false
-        }
-        guard isPending else { return .refused([RefusalFinding(.badToken)]) }
+        guard Self.isPending(grant, in: state, at: occurredAt.day) else { return .refused([RefusalFinding(.badToken)]) }
 
         var draft = GrantDraft(controller: grant.controller)
         draft.contacts = [DraftContact(kind: kind)]
@@ -332,6 +329,16 @@ struct WriteExecutor {
         event.refersTo = sequence
         event.source = grant.source
         return .recorded([try stage(event, target.subject)])
+    }
+
+    /// Whether a grant's cells wait for a confirmation. A second grant does not restart the wait of the first, and its
+    /// token confirms what waits.
+    private static func isPending(_ grant: ConsentEvent, in state: ContactState, at day: Day) -> Bool {
+        state.cells.contains { cell in
+            guard let pending = cell.pending else { return false }
+            return pending.sequence <= grant.sequence && day < pending.untilDay
+                && grant.pendingChannels.covers(cell.channel) && grant.purposes.covers(cell.purpose)
+        }
     }
 
     /// An earlier confirmation of the same grant.
@@ -376,7 +383,7 @@ struct WriteExecutor {
     private func token(of event: ConsentEvent) throws(RegisterError) -> [UInt8] {
         guard !event.pendingChannels.isEmpty, let personal = event.personal,
             let state = try register.state(for: core.keyring.slotKey(personal.key, controller: event.controller)),
-            state.cells.contains(where: { $0.pending?.sequence == event.sequence })
+            Self.isPending(event, in: state, at: now.day)
         else { return [] }
         return core.keyring.confirmationToken(grant: personal.eventID, sequence: event.sequence)
     }

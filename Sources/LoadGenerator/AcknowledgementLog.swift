@@ -1,15 +1,15 @@
 // The list of acknowledged events that a crash test audits a register against.
 //
-// A line an event: sequence, space, event id as 32 hexadecimal digits. Lines are handed to the operating system
-// after each burst of answers, so that they survive this process; several threads append whole lines.
+// A line an event: sequence, space, event id as 32 hexadecimal digits. Lines are handed to the operating
+// system after each burst of answers, so that they survive this process; several threads append whole lines.
+
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
     import Darwin
 #endif
-
-import Synchronization
 
 /// A file of acknowledged events.
 package final class AcknowledgementLog: Sendable {

@@ -1,7 +1,7 @@
 // When the requests of an open loop are due.
 //
-// The schedule is fixed before the first request and never looks at an answer: a server that stalls finds all the
-// requests that came due meanwhile, as it would with real callers, and their wait counts.
+// The schedule is fixed before the first request and never looks at an answer: a server that stalls finds
+// all the requests that came due meanwhile, as it would with real callers, and their wait counts.
 //
 // Invariant: due times never go back, and the k-th depends on (seed, thread, k) alone.
 
@@ -48,7 +48,8 @@ package struct Arrivals: Sendable {
     package mutating func next() -> UInt64 {
         switch pattern {
         case .fixed:
-            // From the index, not by adding up: a gap that is not a whole number of nanoseconds must not drift.
+            // From the index, not by adding up: a gap that is not a whole number of nanoseconds must not
+            // drift.
             let due = Double(index * threads + thread) * nanosecondsPerRequest
             index += 1
             return UInt64(due)

@@ -1,7 +1,7 @@
 // `consent-load check`: asks questions about the seeded population and measures the answers.
 
-import ConsentClient
 import CPlatform
+import ConsentClient
 
 /// What to ask, and how.
 package struct CheckOptions: Sendable {
@@ -49,14 +49,14 @@ package enum CheckRun {
         let stats = try await control.stats()
         guard let (population, _) = ServerControl.population(in: try await control.catalogue()) else {
             throw .configuration(
-                "no population was seeded on this server: run `consent-load seed` first, on a register created "
-                    + "with --test-register")
+                "no population was seeded on this server: run `consent-load seed` first, on a register "
+                    + "created with --test-register")
         }
         guard stats.recipients >= UInt64(population.recipients) else {
             throw .configuration(
-                "only \(stats.recipients) of \(population.recipients) recipients are there: finish the seeding "
-                    + "with `consent-load seed --seed \(population.seed) --recipients \(population.recipients) "
-                    + "--controllers \(population.controllers)`")
+                "only \(stats.recipients) of \(population.recipients) recipients are there: finish the "
+                    + "seeding with `consent-load seed --seed \(population.seed) "
+                    + "--recipients \(population.recipients) --controllers \(population.controllers)`")
         }
         let shape = try CheckRun.shape(options, population)
         let pool = try await CheckRun.pool(population, shape, options.plan.seed, control, printer)
@@ -69,7 +69,7 @@ package enum CheckRun {
             credential: options.server.credential, plan: plan)
         let result = try await driver.run(
             meter: { await control.meter() },
-            progress: printer.isOn ? { printer.show($0.line(unit: "checks")) } : nil,
+            progress: printer.live(unit: "checks"),
             workload: { number in
                 CheckWorkload(
                     pool: pool, connection: number, connections: plan.connections, inFlight: plan.inFlight,
@@ -100,7 +100,8 @@ package enum CheckRun {
         guard (1...population.recipients).contains(shape.recipients) else {
             throw .usage("--recipients must be 1 to \(population.recipients), as many as were seeded")
         }
-        // Enough that the server's memory cannot hold all answers in its caches, and no more than seconds to build.
+        // Enough that the server's memory cannot hold all answers in its caches, and no more than seconds
+        // to build.
         shape.items = options.poolItems ?? min(max(1 << 20, shape.recipients), 1 << 22)
         shape.deadlineMicroseconds = options.plan.deadlineMicroseconds
         return shape

@@ -128,7 +128,9 @@ package final class CheckWorkload: Workload {
         if ExpectedReason.coarse(reason) == expected && decision == isAllowed { return true }
         wrongAnswers.add(
             "\(pool.describe(question: question, item: item)): expected "
-                + "\(CheckWorkload.describe(isAllowed, expected)), got \(CheckWorkload.describe(decision, reason))")
+                + CheckWorkload.describe(isAllowed, expected) + ", got "
+                + CheckWorkload.describe(decision, reason)
+        )
         return false
     }
 

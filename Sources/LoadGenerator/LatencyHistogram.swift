@@ -35,7 +35,8 @@ package struct LatencyHistogram: Sendable {
     package static let nanosecondsMax: UInt64 = 600_000_000_000
 
     private var histogram = Histogram<UInt64>(
-        lowestDiscernibleValue: 1, highestTrackableValue: nanosecondsMax, numberOfSignificantValueDigits: .three)
+        lowestDiscernibleValue: 1, highestTrackableValue: nanosecondsMax,
+        numberOfSignificantValueDigits: .three)
 
     /// An empty histogram.
     package init() {}

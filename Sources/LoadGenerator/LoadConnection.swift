@@ -1,8 +1,8 @@
 // One connection of the load tester: frames in, frames out, no allocation per request.
 //
 // Why not the client library: a load tester must cost little next to the server it measures, so this is a
-// synchronous handler without promises, tasks or timers. Requests are copied from templates or encoded in place,
-// answers are judged where they lie in the read buffer, and a burst of answers leads to one write.
+// synchronous handler without promises, tasks or timers. Requests are copied from templates or encoded in
+// place, answers are judged where they lie in the read buffer, and a burst of answers leads to one write.
 //
 // Invariant: stream number = slot + 1, and a slot is busy exactly while its stream is open, so that an answer
 // finds its request by an index.

@@ -161,7 +161,9 @@ package struct LoadDriver<Load: Workload>: Sendable {
         for loop in loops {
             loop.eventLoop.execute { loop.start(at: start, measureFrom: measureFrom, end: end) }
         }
-        let watch = Task { await report(loops, start: start, measureFrom: measureFrom, end: end, to: progress) }
+        let watch = Task {
+            await report(loops, start: start, measureFrom: measureFrom, end: end, to: progress)
+        }
         defer { watch.cancel() }
 
         await sleep(until: measureFrom, or: loops)
@@ -214,7 +216,9 @@ package struct LoadDriver<Load: Workload>: Sendable {
             do { try await Task.sleep(nanoseconds: 1_000_000_000) } catch { return }
             var interval = IntervalStatistics()
             for loop in loops {
-                guard let part = try? await loop.eventLoop.submit({ loop.takeInterval() }).get() else { return }
+                guard let part = try? await loop.eventLoop.submit({ loop.takeInterval() }).get() else {
+                    return
+                }
                 interval.add(part)
             }
             if Task.isCancelled { return }

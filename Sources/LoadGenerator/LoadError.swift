@@ -80,8 +80,8 @@ extension LoadError: CustomStringConvertible {
         case .turnedAway(let why): "the server refused the connection: \(why)"
         case .lost(let why): "the connection was lost: \(why)"
         case .notATestRegister:
-            "this register holds no test data, and load tests would fill it with invented people: use one that "
-                + "was created with `consentd serve --state-dir DIR --init --test-register`"
+            "this register is no test register, and load tests would fill it with invented people: use one "
+                + "that was created with `consentd serve --state-dir DIR --init --test-register`"
         case .rejected(let status, let message): message.isEmpty ? "the server answered \(status)" : message
         case .file(let path, let why): "\(path): \(why)"
         }

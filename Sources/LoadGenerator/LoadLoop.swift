@@ -1,8 +1,8 @@
 // One thread of the load tester: its connections, its clock, its schedule and its counts.
 //
 //   closed loop   an answer is followed by the next request on the same slot
-//   open loop     a schedule says when requests are due; each takes the slot that has been free longest. When the
-//                 next one is close, the loop turns without waiting, so that a timer's slack is no send lag
+//   open loop     a schedule says when requests are due; each takes the slot that has been free longest. When
+//                 the next one is close, the loop turns without waiting: a timer's slack must be no send lag
 //
 // Invariant: outstanding = busy slots of live connections. The run of this thread is over when nothing may be
 // issued any more and outstanding is 0, or when the drain has lasted long enough.
@@ -41,8 +41,8 @@ struct FreeSlots {
 
 /// One event loop's share of a run.
 ///
-/// Sendable: everything mutable is touched on the event loop only, which `preconditionInEventLoop` checks where
-/// the outside comes in.
+/// Sendable: everything mutable is touched on the event loop only, which `preconditionInEventLoop` checks
+/// where the outside comes in.
 final class LoadLoop<Load: Workload>: @unchecked Sendable {
     let eventLoop: any EventLoop
     let plan: RunPlan

@@ -1,7 +1,8 @@
 // Addresses of the population: plausible, unique, and written as bytes into memory of the caller.
 //
-// All e-mail domains end in `.example`, which can never exist. Phone numbers are French mobile numbers in E.164
-// form: 06 for seeded recipients, 07 for those that were never seeded; a bijection of eight digits spreads them.
+// All e-mail domains end in `.example`, which can never exist. Phone numbers are French mobile numbers in
+// E.164 form: 06 for seeded recipients, 07 for those that were never seeded; a bijection of eight digits
+// spreads them.
 
 /// Whether an address was seeded.
 package enum AddressSpace: Sendable {
@@ -55,9 +56,15 @@ extension Population {
     }
 
     private func appendPhone(of number: Int, space: AddressSpace, to writer: inout ByteAppender) {
+        // 63 and 69 are left out: they hold numbers of overseas territories, which have other country codes.
+        let blocks: [Int] = [0, 1, 2, 4, 5, 6, 7, 8]
+        let perBlock = 10_000_000
+        let place = (number / controllers / 4) * controllers + number % controllers
+        let shift = Int(Mix64.hash(seed, 0x7068_6f6e, 0) % UInt64(8 * perBlock))
+        let spread = (place * 61_803_399 + shift) % (8 * perBlock)
         writer.append(space == .seeded ? "+336" : "+337")
-        let shift = Int(Mix64.hash(seed, 0x7068_6f6e, 0) % 100_000_000)
-        writer.append(decimal: (number * 61_803_399 + shift) % 100_000_000, digits: 8)
+        writer.append(decimal: blocks[spread / perBlock], digits: 1)
+        writer.append(decimal: spread % perBlock, digits: 7)
     }
 }
 
@@ -109,20 +116,24 @@ package struct ByteAppender {
 private enum AddressWords {
     /// 32 given names.
     static let given: [StaticString] = [
-        "camille", "louis", "emma", "hugo", "chloe", "nathan", "lea", "ines", "jules", "manon", "adam", "sarah",
-        "paul", "zoe", "arthur", "lina", "gabriel", "rose", "raphael", "alice", "tom", "julia", "noah", "anna",
+        "camille", "louis", "emma", "hugo", "chloe", "nathan", "lea", "ines", "jules", "manon", "adam",
+        "sarah",
+        "paul", "zoe", "arthur", "lina", "gabriel", "rose", "raphael", "alice", "tom", "julia", "noah",
+        "anna",
         "mohamed", "eva", "leo", "nina", "sacha", "jade", "victor", "mila",
     ]
     /// 32 family names.
     static let family: [StaticString] = [
         "martin", "bernard", "thomas", "petit", "robert", "richard", "durand", "dubois", "moreau", "laurent",
         "simon", "michel", "lefebvre", "leroy", "roux", "david", "bertrand", "morel", "fournier", "girard",
-        "bonnet", "dupont", "lambert", "fontaine", "rousseau", "vincent", "muller", "lopez", "nguyen", "garcia",
+        "bonnet", "dupont", "lambert", "fontaine", "rousseau", "vincent", "muller", "lopez", "nguyen",
+        "garcia",
         "blanc", "chevalier",
     ]
     /// 8 domains.
     static let domains: [StaticString] = [
-        "courriel.example", "postal.example", "boite.example", "mail.example", "libre.example", "studio.example",
+        "courriel.example", "postal.example", "boite.example", "mail.example", "libre.example",
+        "studio.example",
         "univ-lyon.example", "salon.example",
     ]
 }

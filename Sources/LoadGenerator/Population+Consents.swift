@@ -4,8 +4,8 @@
 //         half of those for everything, half for one purpose
 //    3 %  said no to everything when asked
 //
-// Purposes 1…3 are marketing, purpose 4 is service. Days are uniform over a little more than 36 months, which is
-// also how long a consent lasts.
+// Purposes 1…3 are marketing, purpose 4 is service. Days are uniform over a little more than 36 months,
+// which is also how long a consent lasts.
 
 /// Reasons that the model predicts, with their numbers on the wire.
 package enum ExpectedReason {
@@ -44,7 +44,8 @@ package enum ExpectedReason {
 package enum PopulationPurpose {
     /// Marketing purposes: id, code, title.
     package static let marketing: [(id: UInt8, code: String, title: String)] = [
-        (1, "load-newsletter", "Newsletter"), (2, "load-promotions", "Promotions"), (3, "load-events", "Events"),
+        (1, "load-newsletter", "Newsletter"), (2, "load-promotions", "Promotions"),
+        (3, "load-events", "Events"),
     ]
     /// The service purpose: id, code, title.
     package static let service: (id: UInt8, code: String, title: String) = (4, "load-reminders", "Reminders")
@@ -103,7 +104,8 @@ extension Population {
         let first = PersonConsents.Grant(occurredAt: someTime(&bits), purposes: UInt8(1 + bits.below(7)) << 1)
         var second: PersonConsents.Grant?
         if bits.below(100) < 30 {
-            second = PersonConsents.Grant(occurredAt: someTime(&bits), purposes: UInt8(1 + bits.below(7)) << 1)
+            second = PersonConsents.Grant(
+                occurredAt: someTime(&bits), purposes: UInt8(1 + bits.below(7)) << 1)
         }
         var denial: PersonConsents.Denial?
         if bits.below(100) < 10 {

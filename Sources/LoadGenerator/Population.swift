@@ -1,18 +1,18 @@
 // The population that `seed` writes and `check` asks about: every fact follows from a seed and a number.
 //
-// Why a function and not a list: ten million recipients need no memory here, two runs agree without a file, and
-// the expected answer to any question is known without asking the server.
+// Why a function and not a list: ten million recipients need no memory here, two runs agree without a file,
+// and the expected answer to any question is known without asking the server.
 //
-// A recipient is a contact point of one controller. Recipient i belongs to controller i mod C, where it has the
-// rank i / C. Ranks repeat every four:
+// A recipient is a contact point of one controller. Recipient i belongs to controller i mod C, where it has
+// the rank i / C. Ranks repeat every four:
 //
 //   rank mod 4    0               1               2               3
 //                 e-mail ──────── phone           e-mail          e-mail
 //                 └─ one person, one grant ─┘     a person each
 //
-// Invariant: a person's consents depend on (seed, anchor day, number of the first contact point) alone, and the
-// final state does not depend on the order in which the person's events are recorded: a denial occurs after
-// every grant, and of two grants the later one counts.
+// Invariant: a person's consents depend on (seed, anchor day, number of the first contact point) alone, and
+// the final state does not depend on the order in which the person's events are recorded: a denial occurs
+// after every grant, and of two grants the later one counts.
 
 /// Kinds of contact points that the population has.
 package enum RecipientKind: UInt8, CaseIterable, Sendable {
@@ -58,7 +58,8 @@ package struct Population: Hashable, Sendable {
         }
         guard (1...Population.controllersMax).contains(controllers), controllers <= recipients else {
             throw .usage(
-                "--controllers must be 1 to \(min(Population.controllersMax, recipients)), not \(controllers)")
+                "--controllers must be 1 to \(min(Population.controllersMax, recipients)), not \(controllers)"
+            )
         }
         self.seed = seed
         self.recipients = recipients
@@ -117,7 +118,8 @@ extension Population {
 
     /// The version text of the load tester's notice: says on the server which population is there.
     package var mark: String {
-        "\(Population.markHead) seed=\(seed) recipients=\(recipients) controllers=\(controllers) day=\(anchorDay)"
+        "\(Population.markHead) seed=\(seed) recipients=\(recipients) controllers=\(controllers) "
+            + "day=\(anchorDay)"
     }
 
     /// The population that a mark names; nil when it is not a mark.
@@ -127,7 +129,8 @@ extension Population {
         func number<T: FixedWidthInteger>(_ word: Substring, _ name: String) -> T? {
             word.hasPrefix(name + "=") ? T(word.dropFirst(name.count + 1)) : nil
         }
-        guard let seed: UInt64 = number(words[1], "seed"), let recipients: Int = number(words[2], "recipients"),
+        guard let seed: UInt64 = number(words[1], "seed"),
+            let recipients: Int = number(words[2], "recipients"),
             let controllers: Int = number(words[3], "controllers"), let day: Int = number(words[4], "day")
         else { return nil }
         guard

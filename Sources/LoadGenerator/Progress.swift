@@ -64,8 +64,9 @@ package struct ProgressSample: Sendable {
     package func line(unit: String) -> String {
         var line = TextFormat.fixed(elapsedSeconds, 1) + " s"
         if let totalSeconds { line += " of " + TextFormat.fixed(totalSeconds, 1) }
-        line += isWarmUp ? "  warm-up" : "         "
-        line += "  " + TextFormat.rate(unitsPerSecond) + " \(unit)/s"
+        if isWarmUp { line += "  warm-up" }
+        line += "  " + TextFormat.grouped(units) + " \(unit)"
+        line += "  " + TextFormat.rate(unitsPerSecond) + "/s"
         line += "  p99 " + TextFormat.microseconds(p99Microseconds)
         line += "  \(errors) " + (errors == 1 ? "error" : "errors")
         return line

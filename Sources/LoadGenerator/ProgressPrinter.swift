@@ -24,6 +24,14 @@ package struct ProgressPrinter: Sendable {
         ProgressPrinter.write(isTerminal ? "\r\(line)\u{1B}[K" : line + "\n")
     }
 
+    /// Shows a run's samples as they come; nil when nothing is to be written.
+    ///
+    /// - Parameter unit: what is counted: `checks`, `writes`, `events`.
+    package func live(unit: String) -> (@Sendable (ProgressSample) -> Void)? {
+        guard isOn else { return nil }
+        return { sample in show(sample.line(unit: unit)) }
+    }
+
     /// Takes the line away, before something else is written.
     package func clear() {
         guard isOn && isTerminal else { return }

@@ -1,8 +1,9 @@
 // The questions of a check run, encoded before the clock starts.
 //
-// Why: what the generator does per request comes out of the server's share of the machine. A question is a whole
-// frame whose stream number and header checksum alone are filled in when it is sent; the expected answer stands
-// beside it as the very bytes that the answer must hold, so that verifying a batch is two comparisons of memory.
+// Why: what the generator does per request comes out of the server's share of the machine. A question is a
+// whole frame whose stream number and header checksum alone are filled in when it is sent; the expected
+// answer stands beside it as the very bytes that the answer must hold, so that verifying a batch is two
+// comparisons of memory.
 //
 //   frames        | header, body | header, body | …      starts[q] ..< starts[q + 1]
 //   reasons       one byte an item, `itemsPerQuestion` a question
@@ -84,7 +85,8 @@ package struct QuestionPicker {
         let (controller, kind) = pool()
         let size = population.poolCount(controllerIndex: controller, kind: kind, limit: shape.recipients)
         var group = QuestionGroup(
-            controller: Population.firstController + UInt32(controller), kind: kind, purposes: [], subjects: [])
+            controller: Population.firstController + UInt32(controller), kind: kind, purposes: [],
+            subjects: [])
         group.purposes = (0..<(isBatch ? 1 : count)).map { _ in purpose() }
         group.subjects.reserveCapacity(count)
         for _ in 0..<count {

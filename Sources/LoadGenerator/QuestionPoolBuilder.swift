@@ -1,7 +1,7 @@
 // Builds a QuestionPool: picks groups, encodes each question's frame, works out its expected answer.
 //
-// Single questions come in groups about one controller, since keys are fetched so; they are shuffled at the end,
-// so that neighbours on the wire are not neighbours in the catalogue.
+// Single questions come in groups about one controller, since keys are fetched so; they are shuffled at the
+// end, so that neighbours on the wire are not neighbours in the catalogue.
 
 import WireProtocol
 
@@ -141,7 +141,9 @@ package struct QuestionPoolBuilder {
         var bitmap = [UInt8](repeating: 0, count: bitmapBytes)
         for (item, subject) in group.subjects.enumerated() {
             expect(subject, purpose: group.purposes[0])
-            if ExpectedReason.isAllow(reasons[reasons.count - 1]) { bitmap[item >> 3] |= 1 << UInt8(item & 7) }
+            if ExpectedReason.isAllow(reasons[reasons.count - 1]) {
+                bitmap[item >> 3] |= 1 << UInt8(item & 7)
+            }
         }
         allowBits.append(contentsOf: bitmap)
     }

@@ -1,7 +1,7 @@
 // Reproducible random numbers: everything that a run chooses follows from its seed.
 //
-// `Mix64` is a function (the same inputs give the same bits, in any order), which is what lets the population be
-// computed for one recipient alone; `SeededGenerator` is a sequence. Neither is for secrets.
+// `Mix64` is a function (the same inputs give the same bits, in any order), which is what lets the
+// population be computed for one recipient alone; `SeededGenerator` is a sequence. Neither is for secrets.
 
 #if canImport(Glibc)
     import Glibc

@@ -237,7 +237,8 @@ extension RunReport {
         }
         rows.append(("errors", errorText))
         if statistics.blocked > 0 {
-            rows.append(("late slots", "\(TextFormat.grouped(statistics.blocked)) requests waited for a free slot"))
+            rows.append(
+                ("late slots", "\(TextFormat.grouped(statistics.blocked)) requests waited for a free slot"))
         }
         return rows
     }
@@ -247,7 +248,9 @@ extension RunReport {
         var parts = statistics.errors.sorted { $0.key < $1.key }.map { status, count in
             "\(TextFormat.grouped(count)) \(Status(rawValue: status))"
         }
-        if statistics.unanswered > 0 { parts.append("\(TextFormat.grouped(statistics.unanswered)) unanswered") }
+        if statistics.unanswered > 0 {
+            parts.append("\(TextFormat.grouped(statistics.unanswered)) unanswered")
+        }
         return parts.isEmpty ? "0" : parts.joined(separator: ", ")
     }
 

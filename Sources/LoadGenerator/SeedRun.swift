@@ -1,8 +1,8 @@
 // `consent-load seed`: fills a test register with the population.
 
+import CPlatform
 import ConsentClient
 import ConsentDomain
-import CPlatform
 import WireProtocol
 
 /// What to seed.
@@ -151,10 +151,7 @@ package enum SeedRun {
         let noticeID = Wire.Bytes32(notice.bytes) ?? Wire.Bytes32()
         return try await driver.run(
             meter: { MeterReading() },
-            progress: printer.isOn
-                ? { sample in
-                    printer.show("seeding  \(TextFormat.grouped(sample.units)) events  " + sample.line(unit: "events"))
-                } : nil,
+            progress: printer.live(unit: "events"),
             workload: { number in
                 let first = population.recipients * number / final.connections
                 let end = population.recipients * (number + 1) / final.connections

@@ -1,8 +1,9 @@
 // Seeding: writes the population's events, one request each, or a thousand rows of an import.
 //
-// Order does not matter to the final state (see Population), so requests are pipelined freely. Event ids follow
-// from the population: seeding again, or going on after an interruption, repeats events and changes nothing.
-// Requests are encoded from plain values here, with allocations: the server's disk is the slower side.
+// Order does not matter to the final state (see Population), so requests are pipelined freely. Event ids
+// follow from the population: seeding again, or going on after an interruption, repeats events and changes
+// nothing. Requests are encoded from plain values here, with allocations: the server's disk is the slower
+// side.
 
 import Synchronization
 import WireProtocol

@@ -1,5 +1,5 @@
-// Everything that a run says to the server apart from its load: through the client library, on a connection of
-// its own.
+// Everything that a run says to the server apart from its load: through the client library, on a connection
+// of its own.
 
 import ConsentClient
 import ConsentDomain
@@ -113,7 +113,8 @@ package final class ServerControl: Sendable {
         }
         let controllers = (0..<population.controllers).map { Population.firstController + UInt32($0) }
         return try await put(
-            ServerControl.notice(version: population.mark, channels: [.email, .sms], controllers: controllers))
+            ServerControl.notice(
+                version: population.mark, channels: ChannelSet([Channel.email, .sms]), controllers: controllers))
     }
 
     /// Writes what `write` needs as far as it is not there.
@@ -128,7 +129,7 @@ package final class ServerControl: Sendable {
         try await put(ServerControl.controller(ServerControl.writeController, name: "Load test writes"))
         return try await put(
             ServerControl.notice(
-                version: ServerControl.writeMark, channels: [.email],
+                version: ServerControl.writeMark, channels: ChannelSet([Channel.email]),
                 controllers: [ServerControl.writeController]))
     }
 
@@ -165,13 +166,15 @@ package final class ServerControl: Sendable {
     }
 
     private func put(_ notice: Notice) async throws(LoadError) -> NoticeID {
-        let change: CatalogueChange
+        let recorded: NoticeID?
         do throws(ConsentClientError) {
-            change = try await client.putNotice(notice)
+            recorded = try await client.putNotice(notice).notice
         } catch {
             throw LoadError(error)
         }
-        guard let id = change.notice else { throw .lost("the server did not name the notice that it recorded") }
+        guard let id = recorded else {
+            throw .lost("the server did not name the notice that it recorded")
+        }
         return id
     }
 
@@ -236,7 +239,8 @@ extension LoadError {
             switch error {
             case .unreachable(let address, let why): .unreachable(address: address, why: why)
             case .handshake(let failure) where failure.isBadCredential: .turnedAway(failure.message)
-            case .handshake(let failure): .configuration("the server refused the connection: \(failure.message)")
+            case .handshake(let failure):
+                .configuration("the server refused the connection: \(failure.message)")
             case .rejected(let rejection): .rejected(rejection.status, "\(error)")
             case .invalidRequest(let what): .usage(what)
             default: .lost("\(error)")

@@ -11,8 +11,9 @@ package enum RunVerdict {
     /// Largest part of the intended latency that may be the generator's own send lag, both at p99.
     package static let sendLagShare = 0.05
 
-    /// The largest p99 of the send lag that leaves a run valid, in microseconds: a twentieth of the intended p99,
-    /// but never under a tenth of a millisecond (a scheduler's noise) and never over one millisecond.
+    /// The largest p99 of the send lag that leaves a run valid, in microseconds: a twentieth of the
+    /// intended p99, but never under a tenth of a millisecond (a scheduler's noise) and never over one
+    /// millisecond.
     package static func sendLagLimit(intendedP99: Double) -> Double {
         min(max(intendedP99 * sendLagShare, sendLagFloor), sendLagCeiling)
     }
@@ -20,7 +21,8 @@ package enum RunVerdict {
     /// Why a run is invalid; empty when it is valid. What the server did wrong is no reason: slow, wrong and
     /// failed answers are results.
     package static func invalidReasons(
-        requests: Int, measuredSeconds: Double, isOpen: Bool, intended: LatencySummary, sendLag: LatencySummary
+        requests: Int, measuredSeconds: Double, isOpen: Bool, intended: LatencySummary,
+        sendLag: LatencySummary
     ) -> [String] {
         var reasons: [String] = []
         if requests == 0 { reasons.append("nothing was measured") }
@@ -37,7 +39,8 @@ package enum RunVerdict {
         return reasons
     }
 
-    /// How the program ends. Wrong answers outweigh everything; then a lost connection, errors, an invalid run.
+    /// How the program ends. Wrong answers outweigh everything; then a lost connection, errors, an invalid
+    /// run.
     package static func exitCode(
         wrongAnswers: Int, lostConnections: Int, errorsByStatus: [UInt16: Int], unanswered: Int, isValid: Bool
     ) -> RunExit {

@@ -1,5 +1,5 @@
-// What a connection sends and how it judges the answers. The engine (LoadConnection, LoadLoop) knows frames, time
-// and slots; a workload knows requests. A new mode is a new workload.
+// What a connection sends and how it judges the answers. The engine (LoadConnection, LoadLoop) knows
+// frames, time and slots; a workload knows requests. A new mode is a new workload.
 
 import WireProtocol
 

@@ -80,7 +80,7 @@ package enum WriteRun {
             credential: options.server.credential, plan: plan)
         return try await driver.run(
             meter: { await control.meter() },
-            progress: printer.isOn ? { printer.show($0.line(unit: "writes")) } : nil,
+            progress: printer.live(unit: "writes"),
             workload: { number in
                 WriteWorkload(
                     shape: shape, templates: template, connection: number, inFlight: plan.inFlight,

@@ -1,7 +1,8 @@
 // Durable writes: grants of people who were not there before, and withdrawals of some of them.
 //
-// Requests are made from two templates, encoded once: each request copies one and fills in event id, address and
-// checksums, so that the generator allocates nothing per write. Every run has a tag of its own in its addresses.
+// Requests are made from two templates, encoded once: each request copies one and fills in event id,
+// address and checksums, so that the generator allocates nothing per write. Every run has a tag of its own
+// in its addresses.
 
 import CPlatform
 import Synchronization
@@ -51,7 +52,9 @@ struct WriteTemplate: Sendable {
     ///   - address: the address that the frame was encoded with; it must occur once.
     init?(frame: [UInt8], eventID: [UInt8], address: [UInt8]) {
         func place(_ part: [UInt8]) -> Int? {
-            let places = (0...(frame.count - part.count)).filter { frame[$0..<$0 + part.count].elementsEqual(part) }
+            let places = (0...(frame.count - part.count)).filter {
+                frame[$0..<$0 + part.count].elementsEqual(part)
+            }
             return places.count == 1 ? places[0] : nil
         }
         guard let eventIDOffset = place(eventID), let addressOffset = place(address) else { return nil }
@@ -136,7 +139,8 @@ package struct WriteTemplates: Sendable {
 
     /// Nil when a request has no unique place for an event id or an address.
     package init?(_ shape: WriteShape) {
-        guard let grant = shape.template(isGrant: true), let withdrawal = shape.template(isGrant: false) else {
+        guard let grant = shape.template(isGrant: true), let withdrawal = shape.template(isGrant: false)
+        else {
             return nil
         }
         self.grant = grant

@@ -56,11 +56,11 @@ struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Asks about the seeded population and measures the answers.",
         discussion: """
-            Closed loop by default: --connections times --in-flight requests at a time, each followed by the next. \
-            With --rate an open loop: requests are due at fixed or random times whatever the server does, and \
-            latency counts from when a request was due, so that a stall shows. Such a run is called invalid when \
-            the generator itself was late (p99 send lag over a twentieth of the intended p99, not counting the \
-            first 0.1 ms, and never over 1 ms).
+            Closed loop by default: --connections times --in-flight requests at a time, each followed by the \
+            next. With --rate an open loop: requests are due at fixed or random times whatever the server does, \
+            and latency counts from when a request was due, so that a stall shows. Such a run is called invalid \
+            when the generator itself was late: p99 send lag over a twentieth of the intended p99, where up to \
+            0.1 ms is always accepted and over 1 ms never.
             """)
 
     @OptionGroup var server: ServerArguments
@@ -82,7 +82,9 @@ struct Check: AsyncParsableCommand {
     @Option(help: "Ask about the first so many recipients only. (default: all that were seeded)")
     var recipients: Int?
 
-    @Option(help: "Contact points in all the questions prepared; they repeat after that. (default: by population)")
+    @Option(
+        help: "Contact points in all the questions prepared; they repeat after that. (default: by population)"
+    )
     var questions: Int?
 
     @Flag(help: "Compare every answer, reason included, with what the population implies.")
@@ -112,8 +114,8 @@ struct Write: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Records durable grants and withdrawals and measures them.",
         discussion: """
-            Each run grants to people who were not there before. With --ack-log every acknowledged event is listed \
-            as 'sequence event-id', so that a register can be audited after a crash.
+            Each run grants to people who were not there before. With --ack-log every acknowledged event is \
+            listed as 'sequence event-id', so that a register can be audited after a crash.
             """)
 
     @OptionGroup var server: ServerArguments

@@ -54,7 +54,9 @@ struct ServerArguments: ParsableArguments {
 
 /// Where reports and progress go.
 struct OutputArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("Write the report as JSON to this file; - for standard output.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Write the report as JSON to this file; - for standard output.", valueName: "file")
+    )
     var json: String?
 
     @Flag(help: "Show progress even when standard error is no terminal.")
@@ -83,7 +85,8 @@ struct LoadArguments: ParsableArguments {
     @Option(help: "Event loop threads of the generator.")
     var threads = 1
 
-    @Option(help: ArgumentHelp("Length of the measurement: 500ms, 10s, 2m. (default: 10s)", valueName: "time"))
+    @Option(
+        help: ArgumentHelp("Length of the measurement: 500ms, 10s, 2m. (default: 10s)", valueName: "time"))
     var duration: DurationArgument?
 
     @Option(help: ArgumentHelp("Time before the measurement starts. (default: 2s)", valueName: "time"))
@@ -92,7 +95,8 @@ struct LoadArguments: ParsableArguments {
     @Flag(help: "Closed loop: an answer is followed by the next request. The default without --rate.")
     var closed = false
 
-    @Option(help: "Open loop: requests a second, whatever the answers do. Latency counts from the intended time.")
+    @Option(
+        help: "Open loop: requests a second, whatever the answers do. Latency counts from the intended time.")
     var rate: Double?
 
     @Option(help: "How an open loop's requests are spread: poisson or fixed.")
@@ -144,7 +148,9 @@ enum FileText {
         guard fclose(file) == 0 && written == bytes.count else { throw failure(path) }
     }
 
-    private static func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+    private static func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int)
+        -> Int
+    {
         #if canImport(Glibc)
             Glibc.read(descriptor, bytes, count)
         #else

@@ -12,7 +12,10 @@ func report(_ change: CatalogueChange, _ what: String, json: Bool) {
                 "notice": .id(change.notice),
             ]))
     } else {
-        Terminal.error("\(what) \(change.isUnchanged ? "is on file already" : "recorded") at sequence \(change.sequence)\n")
+        Terminal.error(
+            "\(what) \(change.isUnchanged ? "is on file already" : "recorded") at sequence "
+                + "\(change.sequence)\n"
+        )
     }
 }
 
@@ -31,9 +34,11 @@ struct ControllerCommand: AsyncParsableCommand {
         @Option(help: "Country, two letters.") var country = ""
         @Option(help: "How to reach it.") var contact = ""
         @Option(help: "Region whose national phone numbers are understood, two letters.") var region = ""
-        @Option(help: ArgumentHelp("Channels with double opt-in.", valueName: "channels")) var doubleOptIn: String?
+        @Option(help: ArgumentHelp("Channels with double opt-in.", valueName: "channels")) var doubleOptIn:
+            String?
         @Option(help: "Months after the last contact until consents end.") var retentionMonths: UInt16 = 36
-        @Option(help: "Months after the grant until a consent ends; 0: no such policy.") var validityMonths: UInt16 = 0
+        @Option(help: "Months after the grant until a consent ends; 0: no such policy.") var validityMonths:
+            UInt16 = 0
         @Flag(help: "Grants must carry a customer reference.") var referenceRequired = false
         @Option(help: "Jurisdiction.") var jurisdiction = ""
         @Option(help: "Where data is stored.") var storageLocation = ""
@@ -77,7 +82,8 @@ struct ControllerCommand: AsyncParsableCommand {
                 let optIn = names(controller.doubleOptIn).joined(separator: ",")
                 table.add(
                     String(controller.id.rawValue), controller.code, controller.name,
-                    Names.controllerKind(controller.kind), controller.region.isEmpty ? "-" : controller.region,
+                    Names.controllerKind(controller.kind),
+                    controller.region.isEmpty ? "-" : controller.region,
                     optIn.isEmpty ? "-" : optIn, "\(controller.retentionMonths) months",
                     controller.closed ? "closed" : "open")
             }
@@ -94,7 +100,8 @@ struct ControllerCommand: AsyncParsableCommand {
                 "validityMonths": .unsigned(UInt64(controller.validityMonths)),
                 "referenceRequired": .bool(controller.referenceRequired),
                 "jurisdiction": .string(controller.jurisdiction),
-                "storageLocation": .string(controller.storageLocation), "recipients": .string(controller.recipients),
+                "storageLocation": .string(controller.storageLocation),
+                "recipients": .string(controller.recipients),
                 "withdrawalMethod": .string(controller.withdrawalMethod), "closed": .bool(controller.closed),
             ])
         }
@@ -119,7 +126,8 @@ struct ControllerCommand: AsyncParsableCommand {
 
 struct PurposeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "purpose", abstract: "What messages are for.", subcommands: [Put.self, List.self, Retire.self])
+        commandName: "purpose", abstract: "What messages are for.",
+        subcommands: [Put.self, List.self, Retire.self])
 
     struct Put: ClientCommand {
         static let configuration = CommandConfiguration(abstract: "Writes a purpose.")
@@ -127,11 +135,14 @@ struct PurposeCommand: AsyncParsableCommand {
         @Option(help: "Number, 1…63, fixed for ever.") var id: UInt8
         @Option(help: "Code: lower-case letters, digits and dashes.") var code: String
         @Option(help: "Title.") var title: String
-        @Option(name: .customLong("class"), help: "service or marketing, fixed for ever.") var purposeClass: String
+        @Option(name: .customLong("class"), help: "service or marketing, fixed for ever.") var purposeClass:
+            String
 
         func validate() throws {
             _ = try named(purposeClass, "--class", Names.purposeClass) as PurposeClass
-            guard PurposeID(rawValue: id) != nil else { throw ValidationError("--id is a number from 1 to 63") }
+            guard PurposeID(rawValue: id) != nil else {
+                throw ValidationError("--id is a number from 1 to 63")
+            }
         }
 
         func run(_ client: ConsentClient) async throws {

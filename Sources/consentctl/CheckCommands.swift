@@ -8,7 +8,8 @@ struct CellOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Code of the controller.", valueName: "code")) var controller: String
     @Option(help: "Channel, such as email or sms.") var channel: String
     @Option(help: ArgumentHelp("Code of the purpose.", valueName: "code")) var purpose: String
-    @Option(name: .customLong("class"), help: "Class that the message is believed to have: service or marketing.")
+    @Option(
+        name: .customLong("class"), help: "Class that the message is believed to have: service or marketing.")
     var purposeClass: String?
 
     func validate() throws {
@@ -28,12 +29,14 @@ struct CheckCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "May a message be sent to these addresses now?",
         discussion: """
-            A line each, separated by tabs: position (from 1), allow or deny or indeterminate, reason, valid until, \
-            sequence. Exit status 2 if any is indeterminate, else 1 if any is denied, else 0.
+            A line each, separated by tabs: position (from 1), allow or deny or indeterminate, reason, \
+            valid until, sequence. Exit status 2 if any is indeterminate, else 1 if any is denied, else 0.
             """)
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var cell: CellOptions
-    @Option(help: ArgumentHelp("Answer indeterminate unless the register has reached this sequence.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Answer indeterminate unless the register has reached this sequence.", valueName: "n"))
     var minSeq: UInt64 = 0
     @Flag(help: "Read addresses from stdin, one a line.") var stdin = false
     @Argument(help: ArgumentHelp("Addresses; better read from stdin.", valueName: "address"))
@@ -66,12 +69,14 @@ struct CheckCommand: ClientCommand {
     }
 
     private func print(_ answer: CheckAnswer, _ error: RefusalNote?, position: Int) {
-        let decision = answer.isAllowed ? "allow" : answer.decision == .indeterminate ? "indeterminate" : "deny"
+        let decision =
+            answer.isAllowed ? "allow" : answer.decision == .indeterminate ? "indeterminate" : "deny"
         let reason = error.map { Names.refusal($0.code) } ?? Names.reason(answer.reasonCode)
         if connection.json {
             printLine(
                 .members([
-                    "position": .integer(Int64(position)), "decision": .string(decision), "reason": .string(reason),
+                    "position": .integer(Int64(position)), "decision": .string(decision),
+                    "reason": .string(reason),
                     "code": .unsigned(UInt64(answer.reasonCode)), "validUntil": .time(answer.validUntil),
                     "sequence": .unsigned(answer.sequence), "now": .time(answer.now),
                 ]))
@@ -94,7 +99,8 @@ struct ExplainCommand: ClientCommand {
         let subject = Self.kinded(try who.subject(), try named(cell.channel, "--channel", Names.channel))
         let explanation = try await client.explain(try cell.question(catalogue), subject)
         let answer = explanation.answer
-        let decision = answer.isAllowed ? "allow" : answer.decision == .indeterminate ? "indeterminate" : "deny"
+        let decision =
+            answer.isAllowed ? "allow" : answer.decision == .indeterminate ? "indeterminate" : "deny"
         if connection.json {
             printDocument(
                 .members([
@@ -114,11 +120,14 @@ struct ExplainCommand: ClientCommand {
                 for event in explanation.events { add(event, to: &table, catalogue) }
                 table.print()
                 for event in explanation.events where !event.wording.isEmpty {
-                    Terminal.output("\nShown with event \(event.sequence) (\(event.locale)):\n\(event.wording)\n")
+                    Terminal.output(
+                        "\nShown with event \(event.sequence) (\(event.locale)):\n\(event.wording)\n")
                 }
             }
         }
-        if !answer.isAllowed { throw CommandFailure(answer.decision == .indeterminate ? .indeterminate : .denied) }
+        if !answer.isAllowed {
+            throw CommandFailure(answer.decision == .indeterminate ? .indeterminate : .denied)
+        }
     }
 
     /// The address as the kind that the channel takes.
@@ -131,10 +140,12 @@ struct ExplainCommand: ClientCommand {
 struct KeysCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys", abstract: "Recipient keys of addresses, to be stored in their place.",
-        discussion: "A line each, separated by tabs: position (from 1), key (or a dash), epoch or the reason.")
+        discussion: "A line each, separated by tabs: position (from 1), key (or a dash), epoch or the reason."
+    )
     @OptionGroup var connection: ConnectionOptions
     @Option(help: ArgumentHelp("Code of the controller.", valueName: "code")) var controller: String
-    @Option(help: "email, phone or opaque (default: email for addresses with @, else phone).") var kind: String?
+    @Option(help: "email, phone or opaque (default: email for addresses with @, else phone).") var kind:
+        String?
     @OptionGroup var who: SubjectOptions
 
     func validate() throws { if let kind { _ = try named(kind, "--kind", Names.contactKind) as ContactKind } }

@@ -1,8 +1,8 @@
 // consentctl: every method of the server as a command, for people and scripts.
 //
-// Data goes to stdout, everything else to stderr; the exit status says what became of the command (CommandFailure).
-// Invariant: an address never appears in an error, and every command that takes one can read it from stdin, since a
-// command line shows in the list of processes.
+// Data goes to stdout, everything else to stderr; the exit status says what became of the command
+// (CommandFailure). Invariant: an address never appears in an error, and every command that takes one can
+// read it from stdin, since a command line shows in the list of processes.
 
 import ArgumentParser
 import ConsentClient
@@ -13,11 +13,11 @@ struct Consentctl: AsyncParsableCommand {
         commandName: "consentctl",
         abstract: "Asks and tells a consentd server about consents.",
         discussion: """
-            The server is --server HOST:PORT, else $CONSENTD_SERVER, else 127.0.0.1:7447. An address on a command line \
-            shows in process lists: every command that takes one also takes --stdin.
+            The server is --server HOST:PORT, else $CONSENTD_SERVER, else 127.0.0.1:7447. An address on a \
+            command line shows in process lists: every command that takes one also takes --stdin.
 
-            Exit status: 0 done or allowed, 1 denied or a comparison failed, 2 indeterminate, 64 usage, 65 bad data, \
-            69 unavailable, 70 internal, 75 try again, 77 not authorised, 78 configuration.
+            Exit status: 0 done or allowed, 1 denied or a comparison failed, 2 indeterminate, 64 usage, \
+            65 bad data, 69 unavailable, 70 internal, 75 try again, 77 not authorised, 78 configuration.
             """,
         groupedSubcommands: [
             CommandGroup(

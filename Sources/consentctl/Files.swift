@@ -29,7 +29,9 @@ enum Files {
         var failure: Int32 = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
             var got = 0
-            repeat { got = read(descriptor, buffer.baseAddress, buffer.count) } while got < 0 && errno == EINTR
+            repeat {
+                got = read(descriptor, buffer.baseAddress, buffer.count)
+            } while got < 0 && errno == EINTR
             if got < 0 { failure = errno }
             count = max(got, 0)
         }
@@ -52,7 +54,9 @@ final class InputFile: Sendable {
             return
         }
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        if descriptor < 0 { throw CommandFailure(.badData, "\(path) cannot be opened: \(Files.reason(errno))") }
+        if descriptor < 0 {
+            throw CommandFailure(.badData, "\(path) cannot be opened: \(Files.reason(errno))")
+        }
     }
 
     deinit { if descriptor > 0 { close(descriptor) } }
@@ -72,7 +76,9 @@ struct OutputFile: ~Copyable {
         self.path = path
         partial = path + ".partial"
         descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        if descriptor < 0 { throw CommandFailure(.badData, "\(partial) cannot be written: \(Files.reason(errno))") }
+        if descriptor < 0 {
+            throw CommandFailure(.badData, "\(partial) cannot be written: \(Files.reason(errno))")
+        }
         _ = fchmod(descriptor, 0o600)
     }
 
@@ -95,7 +101,9 @@ struct OutputFile: ~Copyable {
                 #endif
             }
             if count < 0 && errno == EINTR { continue }
-            if count < 0 { throw CommandFailure(.badData, "\(path) cannot be written: \(Files.reason(errno))") }
+            if count < 0 {
+                throw CommandFailure(.badData, "\(path) cannot be written: \(Files.reason(errno))")
+            }
             written += count
         }
     }

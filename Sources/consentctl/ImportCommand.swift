@@ -1,7 +1,8 @@
 // import: rows of a CSV file into the register.
 //
-// The file is read once, from front to back, and never held whole; rows go out in requests of 500, a few of them in
-// flight at a time. Bad rows are listed and kept out, good rows are recorded, and running it again changes nothing.
+// The file is read once, from front to back, and never held whole; rows go out in requests of 500, a few of
+// them in flight at a time. Bad rows are listed and kept out, good rows are recorded, and running it again
+// changes nothing.
 
 import ArgumentParser
 import ConsentClient
@@ -10,15 +11,16 @@ struct ImportCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Records rows of a CSV file.",
         discussion: """
-            Columns: event,controller,channels,purposes,email,phone,reference,occurred_at,source,act,notice and \
-            optionally opaque,staff,memo,attestations,event_id; UTF-8, RFC 4180, several values separated by |. \
-            Bad rows are listed with line and column; good rows are kept; running it again changes nothing. \
+            Columns: event,controller,channels,purposes,email,phone,reference,occurred_at,source,act,notice \
+            and optionally opaque,staff,memo,attestations,event_id; UTF-8, RFC 4180, several values separated \
+            by |. Bad rows are listed with line and column; good rows are kept; running it again changes nothing. \
             Exit status 65 when there were bad rows.
             """)
     @OptionGroup var connection: ConnectionOptions
     @Argument(help: ArgumentHelp("The file; - for stdin.", valueName: "file")) var file: String
     @Flag(help: "Only say what would happen.") var dryRun = false
-    @Option(help: ArgumentHelp("File to list the bad rows in, as CSV.", valueName: "file")) var errors: String?
+    @Option(help: ArgumentHelp("File to list the bad rows in, as CSV.", valueName: "file")) var errors:
+        String?
 
     private static let batchCount = 500
     private static let inFlightMax = 4
@@ -37,7 +39,9 @@ struct ImportCommand: ClientCommand {
                     inFlight += 1
                 }
                 let isLast = batch.rows.isEmpty
-                while inFlight > (isLast ? 0 : Self.inFlightMax - 1), let (batch, result) = try await group.next() {
+                while inFlight > (isLast ? 0 : Self.inFlightMax - 1),
+                    let (batch, result) = try await group.next()
+                {
                     inFlight -= 1
                     report.add(result, batch)
                     progress.show(report.rows)
@@ -83,7 +87,8 @@ final class ImportSource {
         let first = reader.next()
         if let error = failure.error { throw error }
         switch first {
-        case nil: throw CommandFailure(.badData, "\(path), line 1, column 1: the file is empty: it needs a header")
+        case nil:
+            throw CommandFailure(.badData, "\(path), line 1, column 1: the file is empty: it needs a header")
         case .failure(let error): throw CommandFailure(.badData, "\(path), \(error)")
         case .success(let record):
             do throws(SheetIssue) {
@@ -143,7 +148,8 @@ struct ImportReport {
         unreadable += 1
         let name = columns.indices.contains(error.column - 1) ? columns[error.column - 1] : ""
         issues.append(
-            Issue(line: error.line, column: error.column, name: name, code: "unreadable", reason: error.reason))
+            Issue(
+                line: error.line, column: error.column, name: name, code: "unreadable", reason: error.reason))
     }
 
     mutating func addUnreadable(_ row: SheetIssues) {
@@ -215,7 +221,8 @@ struct ImportReport {
                 issues.map { issue in
                     .members([
                         "line": .integer(Int64(issue.line)), "column": .integer(Int64(issue.column)),
-                        "name": .string(issue.name), "code": .string(issue.code), "reason": .string(issue.reason),
+                        "name": .string(issue.name), "code": .string(issue.code),
+                        "reason": .string(issue.reason),
                     ])
                 }),
         ])
@@ -235,7 +242,8 @@ struct Progress {
         guard Terminal.isErrorTerminal, ContinuousClock.now - last > .milliseconds(100) else { return }
         last = .now
         isShown = true
-        let seconds = Double((last - start).components.seconds) + Double((last - start).components.attoseconds) / 1e18
+        let seconds =
+            Double((last - start).components.seconds) + Double((last - start).components.attoseconds) / 1e18
         Terminal.error("\r\u{1B}[K\(count) \(unit), \(Int(Double(count) / max(seconds, 0.001))) a second")
     }
 

@@ -16,9 +16,12 @@ struct NoticeCommand: AsyncParsableCommand {
         @Option(help: ArgumentHelp("Channels that the text names, such as email,sms.", valueName: "channels"))
         var channels: String
         @Option(help: ArgumentHelp("Purposes that the text names.", valueName: "codes")) var purposes: String
-        @Option(help: ArgumentHelp("Controllers that the text names.", valueName: "codes")) var controllers: String
-        @Option(help: ArgumentHelp("File with the exact text; - for stdin.", valueName: "file")) var text: String
-        @Option(help: "How the box stands before the person acts: none, unticked or preticked.") var box = "none"
+        @Option(help: ArgumentHelp("Controllers that the text names.", valueName: "codes")) var controllers:
+            String
+        @Option(help: ArgumentHelp("File with the exact text; - for stdin.", valueName: "file")) var text:
+            String
+        @Option(help: "How the box stands before the person acts: none, unticked or preticked.") var box =
+            "none"
         @Flag(help: "The text stands apart from the terms of sale.") var termsSeparate = false
         @Flag(help: "The text says how to withdraw.") var withdrawalExplained = false
         @Flag(help: "The text says how data is used.") var dataUseExplained = false
@@ -26,7 +29,8 @@ struct NoticeCommand: AsyncParsableCommand {
         var conditional = false
         @Option(help: "URL of the policy.") var policyUrl = ""
         @Option(help: "Version.") var version = ""
-        @Option(help: ArgumentHelp("Time from which it may be shown.", valueName: "time")) var validFrom: String?
+        @Option(help: ArgumentHelp("Time from which it may be shown.", valueName: "time")) var validFrom:
+            String?
 
         func validate() throws {
             _ = try consentctl.channels(channels, mayBeAll: false)
@@ -67,7 +71,8 @@ struct NoticeCommand: AsyncParsableCommand {
         func run(_ client: ConsentClient) async throws {
             let catalogue = try await CatalogueView(client)
             if connection.json {
-                return printDocument(.array(catalogue.listing.notices.map { NoticeCommand.json($0, catalogue) }))
+                return printDocument(
+                    .array(catalogue.listing.notices.map { NoticeCommand.json($0, catalogue) }))
             }
             var table = Table("ID", "LOCALE", "VERSION", "CHANNELS", "PURPOSES", "BOX", "STATE")
             for entry in catalogue.listing.notices {
@@ -110,7 +115,8 @@ struct NoticeCommand: AsyncParsableCommand {
             facts.add("data use explained", notice.dataUseExplained ? "yes" : "no")
             facts.add("condition of the service", notice.conditional ? "yes" : "no")
             if notice.invalidatedFrom != .distantFuture {
-                facts.add("invalidated from", "\(notice.invalidatedFrom.rfc3339): \(notice.invalidatedReason)")
+                facts.add(
+                    "invalidated from", "\(notice.invalidatedFrom.rfc3339): \(notice.invalidatedReason)")
             }
             facts.print()
             Terminal.output("\n" + notice.text + "\n")
@@ -123,7 +129,9 @@ struct NoticeCommand: AsyncParsableCommand {
         @OptionGroup var connection: ConnectionOptions
         @Argument(help: "Id of the notice.") var id: String
         @Option(help: "Why.") var reason: String
-        @Option(help: ArgumentHelp("Time from which it is invalid (default: from the beginning).", valueName: "time"))
+        @Option(
+            help: ArgumentHelp(
+                "Time from which it is invalid (default: from the beginning).", valueName: "time"))
         var effective: String?
 
         func validate() throws {
@@ -141,14 +149,18 @@ struct NoticeCommand: AsyncParsableCommand {
     static func json(_ entry: CataloguedNotice, _ catalogue: CatalogueView) -> JSON {
         let notice = entry.notice
         return .members([
-            "id": .id(entry.id), "ordinal": .unsigned(UInt64(notice.ordinal)), "locale": .string(notice.locale),
+            "id": .id(entry.id), "ordinal": .unsigned(UInt64(notice.ordinal)),
+            "locale": .string(notice.locale),
             "version": .string(notice.version), "channels": .strings(names(notice.channels)),
             "purposes": .strings(catalogue.names(notice.purposes)),
-            "controllers": .strings(notice.controllers.map(catalogue.name)), "box": .string(Names.box(notice.box)),
-            "termsSeparate": .bool(notice.termsSeparate), "withdrawalExplained": .bool(notice.withdrawalExplained),
+            "controllers": .strings(notice.controllers.map(catalogue.name)),
+            "box": .string(Names.box(notice.box)),
+            "termsSeparate": .bool(notice.termsSeparate),
+            "withdrawalExplained": .bool(notice.withdrawalExplained),
             "dataUseExplained": .bool(notice.dataUseExplained), "conditional": .bool(notice.conditional),
             "policyUrl": .string(notice.policyURL), "validFrom": .time(notice.validFrom),
-            "invalidatedFrom": notice.invalidatedFrom == .distantFuture ? .null : .time(notice.invalidatedFrom),
+            "invalidatedFrom": notice.invalidatedFrom == .distantFuture
+                ? .null : .time(notice.invalidatedFrom),
             "invalidatedReason": .string(notice.invalidatedReason), "text": .string(notice.text),
         ])
     }

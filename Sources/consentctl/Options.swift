@@ -5,7 +5,9 @@ import ConsentClient
 
 /// Where the server is and how the answer is printed.
 struct ConnectionOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The server's address (default: $CONSENTD_SERVER, else 127.0.0.1:7447).", valueName: "host:port"))
+    @Option(
+        help: ArgumentHelp(
+            "The server's address (default: $CONSENTD_SERVER, else 127.0.0.1:7447).", valueName: "host:port"))
     var server: String?
 
     @Option(help: ArgumentHelp("File that holds the credential.", valueName: "file"))
@@ -21,7 +23,8 @@ struct ConnectionOptions: ParsableArguments {
 
     func validate() throws {
         guard ServerAddress(address) != nil else {
-            throw ValidationError("\"\(address)\" is not HOST:PORT; write for example --server 127.0.0.1:7447")
+            throw ValidationError(
+                "\"\(address)\" is not HOST:PORT; write for example --server 127.0.0.1:7447")
         }
         _ = try duration(timeout, "--timeout")
     }
@@ -33,7 +36,9 @@ struct ConnectionOptions: ParsableArguments {
         configuration.timeout = try duration(timeout, "--timeout")
         if let tokenFile {
             configuration.credential = try Files.readAll(tokenFile)
-            while let last = configuration.credential.last, last <= 0x20 { configuration.credential.removeLast() }
+            while let last = configuration.credential.last, last <= 0x20 {
+                configuration.credential.removeLast()
+            }
             guard !configuration.credential.isEmpty else {
                 throw CommandFailure(.configuration, "\(tokenFile) is empty: it must hold the token")
             }
@@ -61,7 +66,8 @@ func duration(_ text: String?, _ option: String) throws -> Duration? {
 func time(_ text: String?, _ option: String) throws -> Timestamp? {
     guard let text else { return nil }
     guard let time = Timestamp(rfc3339: text) else {
-        throw ValidationError("\(option) \"\(text)\" is not a time; write for example 2026-03-29T10:15:30+02:00")
+        throw ValidationError(
+            "\(option) \"\(text)\" is not a time; write for example 2026-03-29T10:15:30+02:00")
     }
     return time
 }
@@ -75,7 +81,8 @@ func digest(_ text: String, _ option: String) throws -> Digest32 {
 }
 
 /// Reads one name of an enumeration.
-func named<Value: CaseIterable>(_ text: String, _ option: String, _ nameOf: (Value) -> String) throws -> Value {
+func named<Value: CaseIterable>(_ text: String, _ option: String, _ nameOf: (Value) -> String) throws -> Value
+{
     guard let value = Names.value(text, nameOf) else {
         throw ValidationError("\(option) \"\(text)\" is not one of \(Names.all(nameOf))")
     }
@@ -84,7 +91,9 @@ func named<Value: CaseIterable>(_ text: String, _ option: String, _ nameOf: (Val
 
 /// The words of a list option: `email,sms`.
 func words(_ text: String?) -> [String] {
-    (text ?? "").split { $0 == "," || $0 == "|" }.map { String($0).trimmingASCIISpaces }.filter { !$0.isEmpty }
+    (text ?? "").split { $0 == "," || $0 == "|" }.map { String($0).trimmingASCIISpaces }.filter {
+        !$0.isEmpty
+    }
 }
 
 /// Reads a list of channels; `all` where that is allowed gives the empty set, which means all.
@@ -117,7 +126,9 @@ struct CatalogueView: Sendable {
     }
 
     func controller(_ text: String) throws -> ControllerID {
-        guard let id = codes.controller(text) else { throw CommandFailure(.badData, Tooling.noController(text)) }
+        guard let id = codes.controller(text) else {
+            throw CommandFailure(.badData, Tooling.noController(text))
+        }
         return id
     }
 
@@ -155,7 +166,8 @@ struct SubjectOptions: ParsableArguments {
     @Flag(help: "Read the address from stdin.")
     var stdin = false
 
-    @Option(help: ArgumentHelp("The operator's own id of the person, instead of an address.", valueName: "ref"))
+    @Option(
+        help: ArgumentHelp("The operator's own id of the person, instead of an address.", valueName: "ref"))
     var reference: String?
 
     func validate() throws {
@@ -169,7 +181,8 @@ struct SubjectOptions: ParsableArguments {
         let addresses = self.addresses + (stdin || self.addresses == ["-"] ? try Terminal.inputLines() : [])
         let named = addresses.filter { $0 != "-" }
         guard let first = named.first else {
-            throw CommandFailure(.usage, "name an address, or give it on stdin with --stdin, or use --reference")
+            throw CommandFailure(
+                .usage, "name an address, or give it on stdin with --stdin, or use --reference")
         }
         guard mayBeSeveral || named.count == 1 else {
             throw CommandFailure(.usage, "name one address; there are \(named.count)")

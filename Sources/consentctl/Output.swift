@@ -36,7 +36,9 @@ struct Table {
 
     /// Without control characters, so that a name from the catalogue cannot move the cursor.
     static func clean(_ text: String) -> String {
-        let isControl = { (scalar: Unicode.Scalar) in scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) }
+        let isControl = { (scalar: Unicode.Scalar) in
+            scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+        }
         guard text.unicodeScalars.contains(where: isControl) else { return text }
         return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? " " : $0 }))
     }
@@ -51,7 +53,8 @@ struct Facts {
     func print() {
         let width = facts.reduce(0) { max($0, $1.0.count) }
         for (name, value) in facts {
-            Terminal.output(name + String(repeating: " ", count: width - name.count + 2) + Table.clean(value) + "\n")
+            Terminal.output(
+                name + String(repeating: " ", count: width - name.count + 2) + Table.clean(value) + "\n")
         }
     }
 }
@@ -88,8 +91,10 @@ func json(_ event: RecordedEvent, _ catalogue: CatalogueView) -> JSON {
         "attestations": .strings(
             Names.attestations.filter { event.attestations.contains($0.value) }.map(\.name)),
         "client": .string(event.client), "staff": .string(event.staff),
-        "eventId": .optional(event.eventID.map { $0.bytes.hexadecimal }), "reference": .string(event.reference),
-        "validityDay": .string(event.validityDay.iso8601), "retentionDay": .string(event.retentionDay.iso8601),
+        "eventId": .optional(event.eventID.map { $0.bytes.hexadecimal }),
+        "reference": .string(event.reference),
+        "validityDay": .string(event.validityDay.iso8601),
+        "retentionDay": .string(event.retentionDay.iso8601),
         "lapseDay": .string(event.lapseDay.iso8601), "refersTo": .unsigned(event.refersTo),
         "locale": .string(event.locale), "wording": .string(event.wording), "erased": .bool(event.isErased),
     ])
@@ -98,7 +103,8 @@ func json(_ event: RecordedEvent, _ catalogue: CatalogueView) -> JSON {
 /// Adds an event to a table of sequence, time, kind, controller, channels, purposes, source and act.
 func add(_ event: RecordedEvent, to table: inout Table, _ catalogue: CatalogueView) {
     table.add(
-        String(event.sequence), event.occurredAt.rfc3339, Names.kind(event.kindCode), catalogue.name(event.controller),
+        String(event.sequence), event.occurredAt.rfc3339, Names.kind(event.kindCode),
+        catalogue.name(event.controller),
         names(event.channels).joined(separator: ","), catalogue.names(event.purposes).joined(separator: ","),
         event.source.map(Names.source) ?? "-", event.act.map(Names.act) ?? "-",
         event.via == .import ? "import" : "live")

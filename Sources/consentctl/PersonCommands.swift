@@ -19,8 +19,10 @@ struct PreferencesCommand: ClientCommand {
         for (position, contact) in preferences.contacts.enumerated() {
             if position > 0 { Terminal.output("\n") }
             Terminal.output(
-                "\(contact.kind.map(Names.contactKind) ?? "contact point") \(contact.key.bytes.hexadecimal)\n\n")
-            var table = Table("CHANNEL", "PURPOSE", "STATE", "ALLOWED", "REASON", "SINCE", "VALID UNTIL", "EVENT")
+                (contact.kind.map(Names.contactKind) ?? "contact point") + " \(contact.key.bytes.hexadecimal)\n\n"
+            )
+            var table = Table(
+                "CHANNEL", "PURPOSE", "STATE", "ALLOWED", "REASON", "SINCE", "VALID UNTIL", "EVENT")
             for cell in contact.preferences {
                 table.add(
                     cell.channel.map(Names.channel) ?? "?", cell.purpose.map(catalogue.name) ?? "?",
@@ -51,7 +53,8 @@ struct PreferencesCommand: ClientCommand {
         .members([
             "channel": .optional(cell.channel.map(Names.channel)),
             "purpose": .optional(cell.purpose.map(catalogue.name)),
-            "state": .optional(cell.state.map(Names.state)), "decision": .string(Names.decision(cell.decision)),
+            "state": .optional(cell.state.map(Names.state)),
+            "decision": .string(Names.decision(cell.decision)),
             "reason": .string(Names.reason(cell.reasonCode)), "code": .unsigned(UInt64(cell.reasonCode)),
             "since": .time(cell.since), "validUntil": .time(cell.validUntil), "event": .unsigned(cell.event),
         ])

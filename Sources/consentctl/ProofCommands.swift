@@ -8,12 +8,15 @@ import ConsentProof
 struct ProofCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "proof", abstract: "Proof of one event: its exact wording, and that the log holds it.",
-        discussion: "By --event, or the newest grant of an address. The file verifies offline: consentctl verify.")
+        discussion:
+            "By --event, or the newest grant of an address. The file verifies offline: consentctl verify.")
     @OptionGroup var connection: ConnectionOptions
     @Option(help: ArgumentHelp("Sequence of the event.", valueName: "seq")) var event: UInt64?
-    @Option(help: ArgumentHelp("Code of the controller (with an address).", valueName: "code")) var controller: String?
+    @Option(help: ArgumentHelp("Code of the controller (with an address).", valueName: "code"))
+    var controller: String?
     @Option(help: "Channel (with an address; default: any).") var channel: String?
-    @Option(help: ArgumentHelp("Purpose (with an address; default: any).", valueName: "code")) var purpose: String?
+    @Option(help: ArgumentHelp("Purpose (with an address; default: any).", valueName: "code")) var purpose:
+        String?
     @Option(help: ArgumentHelp("File to write the proof to.", valueName: "file")) var out: String?
     @OptionGroup var who: SubjectOptions
 
@@ -70,7 +73,8 @@ struct VerifyCommand: ParsableCommand {
 
     func validate() throws {
         if let region, PhoneRegion(code: region.uppercased()) == nil {
-            throw ValidationError("--region \"\(region)\" is not known; write the number with + and its country code")
+            throw ValidationError(
+                "--region \"\(region)\" is not known; write the number with + and its country code")
         }
     }
 
@@ -91,7 +95,8 @@ struct VerifyCommand: ParsableCommand {
         do {
             let proof = try ProofFile(parsing: try Files.readAll(file))
             let proven = try proof.verify(
-                key: publicKey, address: address, region: region.flatMap { PhoneRegion(code: $0.uppercased()) })
+                key: publicKey, address: address,
+                region: region.flatMap { PhoneRegion(code: $0.uppercased()) })
             print(proven, proof)
         } catch let failure as ProofFailure {
             if json { printLine(.members(["valid": .bool(false), "failure": .string("\(failure)")])) }
@@ -118,10 +123,14 @@ struct VerifyCommand: ParsableCommand {
         }
         Terminal.output("Proven:\n\n")
         var facts = Facts()
-        facts.add("event", "\(event.sequence), \(Names.kind(event.kind.rawValue)), in a log of \(proof.head.treeSize)")
+        facts.add(
+            "event",
+            "\(event.sequence), \(Names.kind(event.kind.rawValue)), in a log of \(proof.head.treeSize)")
         facts.add("controller", "number \(event.controller.rawValue)")
         facts.add("channels", names(event.channels).joined(separator: ", "))
-        facts.add("purposes", purposes.count == 1 ? "number \(purposes[0])" : "numbers " + purposes.joined(separator: ", "))
+        facts.add(
+            "purposes",
+            purposes.count == 1 ? "number \(purposes[0])" : "numbers " + purposes.joined(separator: ", "))
         facts.add("occurred at", event.occurredAt.rfc3339)
         facts.add("recorded at", event.recordedAt.rfc3339)
         if event.act != .none { facts.add("act", Names.act(event.act)) }
@@ -129,9 +138,12 @@ struct VerifyCommand: ParsableCommand {
         facts.add(
             "address",
             proven.isAddressProven
-                ? "the one on stdin" : event.personal == nil ? "erased or none" : "not compared (--address-stdin)")
+                ? "the one on stdin"
+                : event.personal == nil ? "erased or none" : "not compared (--address-stdin)")
         facts.print()
-        if let notice = proven.notice { Terminal.output("\nThe person was shown (\(notice.locale)):\n\(notice.text)\n") }
+        if let notice = proven.notice {
+            Terminal.output("\nThe person was shown (\(notice.locale)):\n\(notice.text)\n")
+        }
     }
 }
 

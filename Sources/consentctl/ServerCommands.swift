@@ -7,7 +7,8 @@ struct WatchCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Prints changes as they happen, until interrupted.")
     @OptionGroup var connection: ConnectionOptions
-    @Option(help: ArgumentHelp("Begin after this sequence (default: now).", valueName: "seq")) var from: UInt64?
+    @Option(help: ArgumentHelp("Begin after this sequence (default: now).", valueName: "seq")) var from:
+        UInt64?
     @Option(help: ArgumentHelp("Only this controller.", valueName: "code")) var controller: String?
     @Option(help: ArgumentHelp("End after this many changes.", valueName: "n")) var count: Int?
     @Flag(help: "Also print heartbeats.") var heartbeats = false
@@ -66,7 +67,8 @@ struct StatsCommand: ClientCommand {
             ("state", "state", .string(Names.serving(stats.state))),
             ("sequence", "sequence", .unsigned(stats.sequence)),
             ("incarnation", "incarnation", .string(stats.incarnation.hexadecimal)),
-            ("recipients", "recipients", .unsigned(stats.recipients)), ("events", "events", .unsigned(stats.events)),
+            ("recipients", "recipients", .unsigned(stats.recipients)),
+            ("events", "events", .unsigned(stats.events)),
             ("profiles", "profiles", .unsigned(stats.profiles)),
             ("index bytes", "indexBytes", .unsigned(stats.indexBytes)),
             ("on huge pages", "hugePageBytes", .unsigned(stats.hugePageBytes)),
@@ -82,7 +84,8 @@ struct StatsCommand: ClientCommand {
             ("CPU, s", "cpuSeconds", .double(Self.seconds(stats.cpuTime))),
             ("resident bytes", "residentBytes", .unsigned(stats.residentBytes)),
             ("test register", "testRegister", .bool(stats.isTestRegister)),
-            ("loops", "loops", .unsigned(UInt64(stats.loops))), ("version", "version", .string(stats.version)),
+            ("loops", "loops", .unsigned(UInt64(stats.loops))),
+            ("version", "version", .string(stats.version)),
         ]
         if connection.json {
             return printDocument(.object(values.map { JSON.Member(key: $0.1, value: $0.2) }))
@@ -157,7 +160,8 @@ struct BackupCommand: ClientCommand {
         var progress = Progress(unit: "bytes")
         for try await chunk in client.backup() {
             guard chunk.offset == size || (chunk.bytes.isEmpty && chunk.head != nil) else {
-                throw CommandFailure(.internalError, "a piece of the backup is missing at byte \(size): try again")
+                throw CommandFailure(
+                    .internalError, "a piece of the backup is missing at byte \(size): try again")
             }
             try output.write(chunk.bytes)
             digest.add(chunk.bytes)
@@ -200,7 +204,8 @@ struct BackupCommand: ClientCommand {
             count += UInt64(bytes.count)
         }
         guard read == written, count == size, isDatabase == true else {
-            throw CommandFailure(.internalError, "\(file) does not read back as it was written: check the disk")
+            throw CommandFailure(
+                .internalError, "\(file) does not read back as it was written: check the disk")
         }
     }
 }

@@ -1,5 +1,5 @@
-// Standard input, output and error. Output is written whole or the command ends: a full disk behind a redirection
-// must not read as success.
+// Standard input, output and error. Output is written whole or the command ends: a full disk behind a
+// redirection must not read as success.
 
 #if canImport(Glibc)
     import Glibc

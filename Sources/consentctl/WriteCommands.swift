@@ -39,25 +39,32 @@ struct GrantCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "grant", abstract: "Records a consent of one person.",
         discussion: """
-            With --staff on a terminal it shows the memo and asks for each of the five conditions; elsewhere it needs \
-            --attest. With --stdin, addresses are read one a line: those with @ are e-mail, others phone.
+            With --staff on a terminal it shows the memo and asks for each of the five conditions; elsewhere \
+            it needs --attest. With --stdin, addresses are read one a line: those with @ are e-mail, others phone.
             """)
     @OptionGroup var connection: ConnectionOptions
     @Option(help: ArgumentHelp("Code of the controller.", valueName: "code")) var controller: String
-    @Option(help: ArgumentHelp("Channels agreed to, such as email,sms.", valueName: "channels")) var channels: String
+    @Option(help: ArgumentHelp("Channels agreed to, such as email,sms.", valueName: "channels")) var channels:
+        String
     @Option(help: ArgumentHelp("Purposes agreed to.", valueName: "codes")) var purposes: String
-    @Option(help: ArgumentHelp("Id of the notice that the person was shown.", valueName: "id")) var notice: String
+    @Option(help: ArgumentHelp("Id of the notice that the person was shown.", valueName: "id")) var notice:
+        String
     @Option(help: "Where it was collected, such as widget or salon.") var source: String
     @Option(help: "The act, such as ticked-box or signature.") var act: String
-    @Option(help: ArgumentHelp("E-mail address (may be repeated).", valueName: "address")) var email: [String] = []
-    @Option(help: ArgumentHelp("Phone number (may be repeated).", valueName: "number")) var phone: [String] = []
-    @Option(help: ArgumentHelp("Other identifier (may be repeated).", valueName: "text")) var opaque: [String] = []
+    @Option(help: ArgumentHelp("E-mail address (may be repeated).", valueName: "address")) var email:
+        [String] = []
+    @Option(help: ArgumentHelp("Phone number (may be repeated).", valueName: "number")) var phone: [String] =
+        []
+    @Option(help: ArgumentHelp("Other identifier (may be repeated).", valueName: "text")) var opaque:
+        [String] = []
     @Flag(help: "Read addresses from stdin.") var stdin = false
     @Option(help: ArgumentHelp("The operator's own id of the person.", valueName: "ref")) var reference = ""
     @Option(help: ArgumentHelp("When (default: now).", valueName: "time")) var occurredAt: String?
-    @Option(help: ArgumentHelp("Name of the event, 32 hexadecimal digits.", valueName: "hex")) var eventId: String?
+    @Option(help: ArgumentHelp("Name of the event, 32 hexadecimal digits.", valueName: "hex")) var eventId:
+        String?
     @Option(help: ArgumentHelp("Staff member who records it.", valueName: "name")) var staff = ""
-    @Option(help: ArgumentHelp("Conditions that the staff member attests.", valueName: "list")) var attest: String?
+    @Option(help: ArgumentHelp("Conditions that the staff member attests.", valueName: "list")) var attest:
+        String?
     @Option(help: "Locale of the memo.") var locale = "fr"
 
     func validate() throws {
@@ -73,7 +80,8 @@ struct GrantCommand: ClientCommand {
 
     func run(_ client: ConsentClient) async throws {
         let catalogue = try await CatalogueView(client)
-        var contacts = email.map { WriteContact($0, kind: .email) } + phone.map { WriteContact($0, kind: .phone) }
+        var contacts =
+            email.map { WriteContact($0, kind: .email) } + phone.map { WriteContact($0, kind: .phone) }
         contacts += opaque.map { WriteContact($0, kind: .opaque) }
         if stdin { contacts += try Terminal.inputLines().map { WriteContact($0) } }
         guard !contacts.isEmpty else {
@@ -82,7 +90,8 @@ struct GrantCommand: ClientCommand {
         var grant = Grant(
             controller: try catalogue.controller(controller), contacts: contacts,
             channels: try consentctl.channels(channels, mayBeAll: false),
-            purposes: try catalogue.purposes(purposes, mayBeAll: false), notice: try digest(notice, "--notice"))
+            purposes: try catalogue.purposes(purposes, mayBeAll: false),
+            notice: try digest(notice, "--notice"))
         grant.source = try named(source, "--source", Names.source)
         grant.act = try named(act, "--act", Names.act)
         grant.occurredAt = try time(occurredAt, "--occurred-at")
@@ -97,7 +106,9 @@ struct GrantCommand: ClientCommand {
 
     private func eventID() throws -> EventID? {
         guard let eventId else { return nil }
-        guard let bytes = [UInt8](hexadecimal: eventId.replacing("-", with: "")), let id = EventID(bytes: bytes) else {
+        guard let bytes = [UInt8](hexadecimal: eventId.replacing("-", with: "")),
+            let id = EventID(bytes: bytes)
+        else {
             throw ValidationError("--event-id is 32 hexadecimal digits")
         }
         return id
@@ -109,7 +120,10 @@ struct GrantCommand: ClientCommand {
         if attest != nil { return (memo.id, try attestations(attest)) }
         guard Terminal.isInputTerminal && Terminal.isErrorTerminal && !stdin else {
             throw CommandFailure(
-                .usage, "off a terminal a consent by staff needs --attest \(Tooling.attestationNames.replacing(" ", with: ""))")
+                .usage,
+                "off a terminal a consent by staff needs --attest "
+                    + Tooling.attestationNames.replacing(" ", with: "")
+            )
         }
         Terminal.error(memo.text + "\n\n")
         let isFrench = memo.locale.hasPrefix("fr")
@@ -145,10 +159,13 @@ struct ConfirmCommand: ClientCommand {
         commandName: "confirm", abstract: "Confirms a double opt-in.")
     @OptionGroup var connection: ConnectionOptions
     @Argument(help: "Token from the grant, in hexadecimal digits.") var token: String
-    @Option(help: ArgumentHelp("When the person clicked (default: now).", valueName: "time")) var occurredAt: String?
+    @Option(help: ArgumentHelp("When the person clicked (default: now).", valueName: "time")) var occurredAt:
+        String?
 
     func validate() throws {
-        guard [UInt8](hexadecimal: token) != nil else { throw ValidationError("a token is hexadecimal digits") }
+        guard [UInt8](hexadecimal: token) != nil else {
+            throw ValidationError("a token is hexadecimal digits")
+        }
         _ = try time(occurredAt, "--occurred-at")
     }
 
@@ -188,7 +205,8 @@ struct RefusalOptions: ParsableArguments {
         notice.staff = staff
         if !all.isEmpty && (notice.channels.isEmpty || notice.purposes.isEmpty) {
             let parts = [
-                notice.channels.isEmpty ? "ALL channels" : nil, notice.purposes.isEmpty ? "ALL purposes" : nil,
+                notice.channels.isEmpty ? "ALL channels" : nil,
+                notice.purposes.isEmpty ? "ALL purposes" : nil,
             ].compactMap { $0 }
             Terminal.error("\(all) \(parts.joined(separator: " and ")), those added later included\n")
         }

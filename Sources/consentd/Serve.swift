@@ -11,6 +11,13 @@ struct ListenAddress: ExpressibleByArgument {
     var host: String
     var port: Int
 
+    init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    var defaultValueDescription: String { "\(host):\(port)" }
+
     init?(argument: String) {
         guard let colon = argument.lastIndex(of: ":"), let port = UInt16(argument[argument.index(after: colon)...])
         else { return nil }
@@ -43,7 +50,7 @@ struct Serve: AsyncParsableCommand {
     var testRegister = false
 
     @Option(help: "Address to listen on; port 0 picks a free one.")
-    var listen = ListenAddress(argument: "127.0.0.1:7447")
+    var listen = ListenAddress(host: "127.0.0.1", port: 7447)
 
     @Option(help: "Event loops; default: one a core.")
     var loops: Int?
@@ -68,7 +75,6 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard let listen else { throw ValidationError("--listen takes HOST:PORT") }
         guard listen.isLoopback else {
             fail(
                 ServerFailure(
@@ -92,7 +98,7 @@ struct Serve: AsyncParsableCommand {
             server = try await ConsentServer.start(configuration, logger: logger) {
                 // The writer thread calls this: answers under way get a moment to leave.
                 usleep(100_000)
-                exit(70)
+                Foundation.exit(70)
             }
         } catch {
             fail(ServerFailure(error, configuration: configuration))

@@ -1,5 +1,5 @@
-// Scripted answers that many tests share. The fake register allows keys and addresses by a rule that tests can
-// compute themselves: a key is allowed when its low word is even, an address when its length is even.
+// Scripted answers that many tests share. The fake register allows keys and addresses by a rule that tests
+// can compute themselves: a key is allowed when its low word is even, an address when its length is even.
 
 import ConsentClient
 import WireProtocol
@@ -21,7 +21,9 @@ enum Answers {
     }
 
     static func check(_ call: FakeCall, sequence: UInt64) {
-        guard let view = try? Wire.CheckRequestView(call.body.span.bytes) else { return call.fail(.invalidArgument) }
+        guard let view = try? Wire.CheckRequestView(call.body.span.bytes) else {
+            return call.fail(.invalidArgument)
+        }
         let isAllowed =
             view.keyMode == .key ? view.key.word0 % 2 == 0 : Int(view.addressLength).isMultiple(of: 2)
         guard view.minSequence <= sequence else {
@@ -30,9 +32,12 @@ enum Answers {
         call.respond(response(isAllowed ? .allow : .deny, isAllowed ? .consent : .withdrawn, sequence))
     }
 
-    static func response(_ decision: Wire.Decision, _ reason: Wire.Reason, _ sequence: UInt64) -> Wire.CheckResponse {
+    static func response(_ decision: Wire.Decision, _ reason: Wire.Reason, _ sequence: UInt64)
+        -> Wire.CheckResponse
+    {
         Wire.CheckResponse(
-            sequence: sequence, now: 1_000, validUntil: decision == .allow ? 86_400_000_000 : 0, decision: decision,
+            sequence: sequence, now: 1_000, validUntil: decision == .allow ? 86_400_000_000 : 0,
+            decision: decision,
             reason: reason)
     }
 
@@ -47,7 +52,9 @@ enum Answers {
             if view.keyMode == .key {
                 allowed.append(view.keys.load(UInt64.self, at: index * 16) % 2 == 0)
             } else {
-                let length = view.offsets.load(UInt32.self, at: index * 4 + 4) - view.offsets.load(UInt32.self, at: index * 4)
+                let length =
+                    view.offsets.load(UInt32.self, at: index * 4 + 4)
+                    - view.offsets.load(UInt32.self, at: index * 4)
                 allowed.append(length.isMultiple(of: 2))
             }
         }
@@ -58,7 +65,9 @@ enum Answers {
         let columns = response.beginEncoding(into: &writer)
         for (index, isAllowed) in allowed.enumerated() {
             if isFresh && isAllowed {
-                writer.withMutableBytes(at: columns.allow.lowerBound + index / 8, count: 1) { $0[0] |= 1 << UInt8(index % 8) }
+                writer.withMutableBytes(at: columns.allow.lowerBound + index / 8, count: 1) {
+                    $0[0] |= 1 << UInt8(index % 8)
+                }
             }
             if !columns.reasons.isEmpty {
                 let reason: Wire.Reason = !isFresh ? .notFresh : isAllowed ? .consent : .withdrawn
@@ -71,7 +80,9 @@ enum Answers {
         call.respond(bytes: writer.withBytes { Array($0) })
     }
 
-    static func quick(_ change: (inout ConsentClient.Configuration) -> Void = { _ in }) -> ConsentClient.Configuration {
+    static func quick(_ change: (inout ConsentClient.Configuration) -> Void = { _ in })
+        -> ConsentClient.Configuration
+    {
         var configuration = ConsentClient.Configuration()
         configuration.reconnectBase = .milliseconds(5)
         configuration.connectTimeout = .seconds(2)

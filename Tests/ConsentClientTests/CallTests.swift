@@ -1,5 +1,6 @@
 // Goal: calls reach the server once, in one write where they can, and come to an end whatever happens to the
-// connection. Method: scripted servers on real sockets; what they saw is compared with what the client was asked.
+// connection. Method: scripted servers on real sockets; what they saw is compared with what the client was
+// asked.
 
 import ConsentClient
 import Synchronization
@@ -19,7 +20,8 @@ import WireProtocol
                 group.addTask {
                     let contact: Contact =
                         number % 3 == 0
-                        ? .address(String(repeating: "a", count: number % 7 + 1)) : Answers.key(UInt64(number))
+                        ? .address(String(repeating: "a", count: number % 7 + 1))
+                        : Answers.key(UInt64(number))
                     let expected = number % 3 == 0 ? (number % 7 + 1) % 2 == 0 : number % 2 == 0
                     return await client.check(Answers.question, contact).isAllowed == expected
                 }
@@ -172,7 +174,8 @@ import WireProtocol
 
     @Test func compressionWhereAgreed() async throws {
         let compressed = Mutex<[Bool]>([])
-        let server = try await FakeServer(welcome: { _ in FakeServer.welcome(features: Feature.compression) }) { call in
+        let server = try await FakeServer(welcome: { _ in FakeServer.welcome(features: Feature.compression) })
+        { call in
             compressed.withLock { $0.append(call.isCompressed) }
             let request = try? Wire.PutNoticeRequest(decoding: call.body.span.bytes)
             call.respond(Wire.CatalogueChange(sequence: UInt64(request?.notice.text.utf8.count ?? 0)))
@@ -180,7 +183,8 @@ import WireProtocol
         let client = try await ConsentClient.connect(to: server.address, configuration: Answers.quick())
         for length in [10, 20_000] {
             let notice = Notice(
-                locale: "fr", text: String(repeating: "o", count: length), channels: [], purposes: [], controllers: [])
+                locale: "fr", text: String(repeating: "o", count: length), channels: [], purposes: [],
+                controllers: [])
             #expect(try await client.putNotice(notice).sequence == UInt64(length))
         }
         #expect(compressed.withLock { $0 } == [false, true])

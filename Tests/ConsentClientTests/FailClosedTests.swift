@@ -1,5 +1,6 @@
-// Goal: nothing but a right answer in time reads as allowed. Method: a table of everything that can go wrong, each
-// against a real socket whose other side does exactly that, and the single rule that none of them is allowed.
+// Goal: nothing but a right answer in time reads as allowed. Method: a table of everything that can go wrong,
+// each against a real socket whose other side does exactly that, and the single rule that none of them is
+// allowed.
 
 import ConsentClient
 import Testing
@@ -8,7 +9,8 @@ import WireProtocol
 @Suite struct FailClosedTests {
     /// What the server does with every request.
     enum Trouble: CustomTestStringConvertible, CaseIterable {
-        case silence, closing, garbage, shortBody, wrongStatus, unknownDecision, unknownReason, allowWithDenyReason
+        case silence, closing, garbage, shortBody, wrongStatus, unknownDecision, unknownReason,
+            allowWithDenyReason
         case denyWithAllowReason, indeterminate, resourceExhausted, unavailable, internalError, unimplemented
         case permissionDenied, deadlineExceeded, goaway
         var testDescription: String { "\(self)" }
@@ -18,7 +20,10 @@ import WireProtocol
         switch trouble {
         case .silence: break
         case .closing: call.close()
-        case .garbage: call.connection.send { $0.append(UInt64.max) ; $0.append(UInt64.max) ; $0.append(UInt64.max) }
+        case .garbage:
+            call.connection.send {
+                $0.append(UInt64.max); $0.append(UInt64.max); $0.append(UInt64.max)
+            }
         case .shortBody: call.respond(bytes: [1, 2, 3])
         case .wrongStatus: call.fail(Status(rawValue: 999))
         case .unknownDecision: call.respond(Answers.response(Wire.Decision(rawValue: 9), .consent, 10))
@@ -65,7 +70,8 @@ import WireProtocol
         #expect(answer.count == 9)
         #expect(answer.cause != nil)
         #expect(answer.allowedCount == 0)
-        #expect((0..<9).allSatisfy { !answer.answer($0).isAllowed && answer.answer($0).reason == .unavailable })
+        #expect(
+            (0..<9).allSatisfy { !answer.answer($0).isAllowed && answer.answer($0).reason == .unavailable })
         await client.close()
         await server.stop()
     }
@@ -81,7 +87,8 @@ import WireProtocol
         }
         let cases = [
             Case(name: "whole indeterminate", whole: .indeterminate),
-            Case(name: "whole allow", whole: .allow), Case(name: "whole unknown", whole: Wire.Decision(rawValue: 7)),
+            Case(name: "whole allow", whole: .allow),
+            Case(name: "whole unknown", whole: Wire.Decision(rawValue: 7)),
             Case(name: "deny reason", reason: .withdrawn),
             Case(name: "unknown reason", reason: Wire.Reason(rawValue: 5)),
             Case(name: "another count", count: 2), Case(name: "item error on an allow", error: 0),
@@ -103,7 +110,8 @@ import WireProtocol
                 call.respond(bytes: writer.withBytes { Array($0) })
             }
             let client = try await ConsentClient.connect(to: server.address, configuration: Answers.quick())
-            let answer = await client.checkBatch(Answers.question, keys: [RecipientKey(low: 2, high: 0)], detail: .reasons)
+            let answer = await client.checkBatch(
+                Answers.question, keys: [RecipientKey(low: 2, high: 0)], detail: .reasons)
             #expect(!answer.isAllowed(0), "\(item.name)")
             #expect(!answer.answer(0).isAllowed, "\(item.name)")
             await client.close()

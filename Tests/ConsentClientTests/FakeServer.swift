@@ -1,7 +1,7 @@
 // A server that does what a test says: real sockets, real frames, scripted answers.
 //
-// It counts what it sees (requests, cancels, credits) so that tests can tell what the client sent, not only what
-// the client says.
+// It counts what it sees (requests, cancels, credits) so that tests can tell what the client sent, not only
+// what the client says.
 
 import NIOCore
 import NIOPosix
@@ -18,6 +18,8 @@ struct FakeCall: Sendable {
     let deadlineMicroseconds: UInt32
     let body: [UInt8]
     let isCompressed: Bool
+    /// What the server has seen by now.
+    let seen: @Sendable () -> Seen
 
     func respond<Message: WireMessage>(_ message: Message) {
         connection.send { writer in
@@ -57,7 +59,9 @@ struct FakeCall: Sendable {
     }
 
     func goaway(_ reason: Wire.GoawayReason, lastStream: UInt32) {
-        connection.send { $0.appendGoaway(Wire.Goaway(reason: reason, lastStream: lastStream, message: "test")) }
+        connection.send {
+            $0.appendGoaway(Wire.Goaway(reason: reason, lastStream: lastStream, message: "test"))
+        }
     }
 
     func close() { connection.close() }
@@ -126,7 +130,8 @@ final class FakeServer: Sendable {
 
     private let box: Box
 
-    static func welcome(incarnation: UInt64 = 1, sequence: UInt64 = 10, features: UInt64 = 0) -> Wire.Welcome {
+    static func welcome(incarnation: UInt64 = 1, sequence: UInt64 = 10, features: UInt64 = 0) -> Wire.Welcome
+    {
         Wire.Welcome(
             version: Wire.protocolVersion, features: features, bodyBytesMax: 1 << 20, inFlightMax: 64,
             schemaFingerprint: Wire.schemaFingerprint, incarnation: Wire.Bytes16(word0: incarnation),
@@ -173,7 +178,10 @@ private final class FakeHandler: ChannelInboundHandler {
     private var hasPreface = false
     private var index = 0
 
-    init(box: FakeServer.Box, welcome: @escaping @Sendable (Int) -> Wire.Welcome?, script: @escaping FakeServer.Script) {
+    init(
+        box: FakeServer.Box, welcome: @escaping @Sendable (Int) -> Wire.Welcome?,
+        script: @escaping FakeServer.Script
+    ) {
         self.box = box
         self.welcome = welcome
         self.script = script
@@ -230,7 +238,7 @@ private final class FakeHandler: ChannelInboundHandler {
                 FakeCall(
                     connection: connection, connectionIndex: index, method: method, stream: header.stream,
                     deadlineMicroseconds: header.value, body: payload,
-                    isCompressed: header.flags.contains(.compressed)))
+                    isCompressed: header.flags.contains(.compressed), seen: { server.seen }))
         case .cancel: server.note { $0.cancels.append(header.stream) }
         case .credit: server.note { $0.credits.append(header.value) }
         case .ping: connection.send { $0.appendFrame(.pong, value: header.value) }

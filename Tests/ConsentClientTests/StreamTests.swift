@@ -1,8 +1,7 @@
-// Goal: streams give every item once, in order, within their credits, and a watch goes on where it was. Method:
-// scripted servers that count credits and break off.
+// Goal: streams give every item once, in order, within their credits, and a watch goes on where it was.
+// Method: scripted servers that count credits and break off.
 
 import ConsentClient
-import Synchronization
 import Testing
 import WireProtocol
 
@@ -20,12 +19,11 @@ import WireProtocol
                         call.item(Wire.EventRecord(sequence: UInt64(sent)))
                     }
                     try? await Task.sleep(for: .milliseconds(1))
-                    allowed = 64 + Int(creditsSeen(call))
+                    allowed = 64 + Int(call.seen().credits.reduce(0, +))
                 }
                 call.end()
             }
         }
-        Self.current.withLock { $0 = server }
         let client = try await ConsentClient.connect(to: server.address, configuration: Answers.quick())
         var expected: UInt64 = 0
         let events = try client.history(controller: ControllerID(rawValue: 7), of: .reference("r"))
@@ -59,7 +57,8 @@ import WireProtocol
             call.end(.permissionDenied)
         }
         let client = try await ConsentClient.connect(to: server.address, configuration: Answers.quick())
-        var iterator = try client.history(controller: ControllerID(rawValue: 7), of: .reference("r")).makeAsyncIterator()
+        var iterator = try client.history(controller: ControllerID(rawValue: 7), of: .reference("r"))
+            .makeAsyncIterator()
         #expect(try await iterator.next()?.sequence == 1)
         do {
             _ = try await iterator.next()
@@ -78,7 +77,8 @@ import WireProtocol
             for sequence in after + 1...after + 3 {
                 call.item(
                     Wire.WatchItem(
-                        sequence: sequence, previous: sequence - 1, event: Wire.EventRecord(sequence: sequence)))
+                        sequence: sequence, previous: sequence - 1,
+                        event: Wire.EventRecord(sequence: sequence)))
             }
             if call.connectionIndex < 2 {
                 call.close()
@@ -92,8 +92,10 @@ import WireProtocol
             sequences.append(change.sequence)
             if change.isHeartbeat { break }
         }
-        // Items behind a broken connection may be lost or arrive; either way none is missing and none comes twice.
-        #expect(sequences.last.map { sequences.dropLast() == ArraySlice(101..<$0 - 1) } ?? false, "\(sequences)")
+        // Items behind a broken connection may be lost or arrive; either way none is missing and none comes
+        // twice.
+        #expect(
+            sequences.last.map { sequences.dropLast() == ArraySlice(101..<$0 - 1) } ?? false, "\(sequences)")
         #expect(server.seen.connections == 3)
         await client.close()
         await server.stop()
@@ -129,10 +131,4 @@ import WireProtocol
         await #expect(throws: ConsentClientError.closed) { try await watch.value }
         await server.stop()
     }
-
-    fileprivate static let current = Mutex<FakeServer?>(nil)
-}
-
-private func creditsSeen(_ call: FakeCall) -> UInt32 {
-    StreamTests.current.withLock { $0?.seen.credits.reduce(0, +) ?? 0 }
 }

@@ -1,5 +1,6 @@
-// Goal: canonical bytes are exactly as drawn, read back to the same value, and hostile bytes never trap a decoder.
-// Method: vectors spelled out byte by byte; round trips of random values; random, cut and flipped bytes.
+// Goal: canonical bytes are exactly as drawn, read back to the same value, and hostile bytes never trap a
+// decoder. Method: vectors spelled out byte by byte; round trips of random values; random, cut and flipped
+// bytes.
 
 import ConsentDomain
 import Testing
@@ -127,7 +128,8 @@ struct CanonicalFormTests {
         #expect(event.leaf == leaf)
     }
 
-    /// Decodes and encodes again; what is accepted must come back byte for byte, so each value has one encoding.
+    /// Decodes and encodes again; what is accepted must come back byte for byte, so each value has one
+    /// encoding.
     static let recoders: [(name: String, recode: @Sendable ([UInt8]) throws -> [UInt8])] = [
         ("leaf", { try ConsentEvent(leaf: $0).leaf }),
         ("personal part", { try PersonalPart(decoding: $0).encoded }),

@@ -1,5 +1,5 @@
-// Goal: one mailbox gives one normalised address, whatever way it is written, and nothing else gives that one.
-// Method: a table of the rules and edge cases; the fast path against the rule on random addresses.
+// Goal: one mailbox gives one normalised address, whatever way it is written, and nothing else gives that
+// one. Method: a table of the rules and edge cases; the fast path against the rule on random addresses.
 
 import ConsentDomain
 import Testing
@@ -97,7 +97,8 @@ struct EmailAddressTests {
         }
     }
 
-    /// The fast path may only leave to the rule what it does not know; where it answers, the rule answers the same.
+    /// The fast path may only leave to the rule what it does not know; where it answers, the rule answers the
+    /// same.
     @Test func fastPathIsTheRule() {
         var random = SeededGenerator(seed: 6)
         let alphabet = Array("abzABZabcxnm019-.+_@\"\\ \u{E9}[\t".utf8)

@@ -1,6 +1,7 @@
 // Goal: the state with its few marks answers as the whole history would.
-// Method: random stories against an oracle that keeps every grant and denial of one cell in lists and looks through all
-// of them; on the way, profile against state, bytes both ways, and profiles that mean the same against each other.
+// Method: random stories against an oracle that keeps every grant and denial of one cell in lists and looks
+// through all of them; on the way, profile against state, bytes both ways, and profiles that mean the same
+// against each other.
 
 import ConsentDomain
 import Testing
@@ -124,7 +125,8 @@ private struct CellOracle {
         if event.kind == .invalidate {
             var after = self
             after.denials.append(denial)
-            // It hits the latest grant, the latest live one and the pending one; what they replaced is history.
+            // It hits the latest grant, the latest live one and the pending one; what they replaced is
+            // history.
             let ended = [grant, liveGrant, pending].contains { $0.map { !after.stands($0) } ?? false }
             guard ended else { return }
             denials.append(denial)
@@ -244,7 +246,8 @@ struct FoldModelTests {
         #expect(grantedCount > 2_000)
     }
 
-    /// The profile says of every cell what the state says; bytes bring back the state; folding again changes nothing.
+    /// The profile says of every cell what the state says; bytes bring back the state; folding again changes
+    /// nothing.
     @Test func profileIsTheState() throws {
         var random = SeededGenerator(seed: 2_000)
         var profiles: [[CellOutcome]: ContactProfile] = [:]

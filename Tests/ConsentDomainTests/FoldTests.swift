@@ -56,8 +56,8 @@ struct FoldTests {
         #expect(story.code() == expected, "from pending")
     }
 
-    /// Grant at minute 60; the denial occurs at `denial`. Recorded first, it must not be earlier; recorded after, it
-    /// beats the grant unless it is earlier by more than five minutes.
+    /// Grant at minute 60; the denial occurs at `denial`. Recorded first, it must not be earlier; recorded
+    /// after, it beats the grant unless it is earlier by more than five minutes.
     @Test(arguments: [
         (50, false, false), (54, false, false), (55, false, true), (59, false, true), (60, true, true),
         (61, true, true),
@@ -325,7 +325,8 @@ struct FoldTests {
         story.tell(.grant, 10) { $0.validityDay = day(2027, 1, 1) }
         story.tell(.renew, 11) { $0.validityDay = day(2026, 9, 1) }
         #expect(story.state.outcome(channel: .sms, purpose: purpose(2)).untilDay == day(2027, 1, 1).rawValue)
-        // A withdrawal from before the renewal but after the grant, recorded late, is measured against the renewal.
+        // A withdrawal from before the renewal but after the grant, recorded late, is measured against the
+        // renewal.
         story.tell(.withdraw, 10)
         #expect(story.code() == .withdrawn)
     }
@@ -459,8 +460,8 @@ struct FoldTests {
         #expect(story.code() == .granted)
     }
 
-    /// The keys of earlier events are destroyed: a rebuild sees the erasure and what comes after it, and must come to
-    /// the same state, whatever was there before.
+    /// The keys of earlier events are destroyed: a rebuild sees the erasure and what comes after it, and must
+    /// come to the same state, whatever was there before.
     @Test func foldStartsAtTheErasure() {
         var random = SeededGenerator(seed: 9)
         for round in 0..<500 {

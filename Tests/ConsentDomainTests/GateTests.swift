@@ -288,4 +288,19 @@ struct GateTests {
         // The operator's own numbers are the operator's business.
         #expect(TextRules.problem(evidence: Evidence(), reference: "0612345678", staff: "") == nil)
     }
+
+    @Test(arguments: [
+        ("192.168.10.77", "192.168.10.0"), ("8.8.8.8", "8.8.8.0"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
+        ("2001:DB8::1", "2001:db8::"), ("::1", "::"), ("fe80::", "fe80::"), ("", ""), ("1.2.3", ""),
+        ("1.2.3.256", ""),
+        ("1.2.3.+4", ""), ("jean@example.com", ""), ("1:2", ""), ("1:2:3", ""), ("2001:db8:xyz::", ""),
+    ])
+    func truncatedIPAddresses(ip: String, expected: String) {
+        var evidence = Evidence()
+        evidence.ip = ip
+        evidence.userAgent = "agent"
+        #expect(evidence.truncated.ip == expected)
+        #expect(evidence.truncated.truncated == evidence.truncated)
+        #expect(evidence.truncated.userAgent == "agent")
+    }
 }

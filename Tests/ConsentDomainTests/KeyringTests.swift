@@ -1,5 +1,5 @@
-// Goal: keys differ by controller, kind and secret; nothing that one controller's client can compute lands on another
-// controller's slot; tokens hold for their grant alone.
+// Goal: keys differ by controller, kind and secret; nothing that one controller's client can compute lands on
+// another controller's slot; tokens hold for their grant alone.
 // Method: independent formulas, and every single change of an input.
 
 import ConsentDomain
@@ -55,13 +55,15 @@ struct KeyringTests {
         var slots: Set<SlotKey> = []
         for salon in salons {
             let key = Self.key(keyring, salon.rawValue, .email, "a@b.fr")
-            // The key of one salon asked about under each: the slot of the owner is reached by the owner alone.
+            // The key of one salon asked about under each: the slot of the owner is reached by the owner
+            // alone.
             for asked in salons { #expect(slots.insert(keyring.slotKey(key, controller: asked)).inserted) }
         }
         let key = Self.key(keyring, 3, .email, "a@b.fr")
         let constant = keyring.slotConstant(salons[2])
         #expect(keyring.slotKey(key, controller: salons[2]) == SlotKey(key, constant: constant))
-        // Neither the constant of a slot nor that of another secret is a recipient key that Keys would give out.
+        // Neither the constant of a slot nor that of another secret is a recipient key that Keys would give
+        // out.
         #expect(constant != (try Self.keyring([UInt8](repeating: 7, count: 32))).slotConstant(salons[2]))
     }
 

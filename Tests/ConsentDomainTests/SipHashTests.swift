@@ -1,5 +1,6 @@
 // Goal: SipHash-2-4-128 is the function of the paper, however the prefix and the bytes are cut.
-// Method: the reference vectors (key 00…0f, message 00, 01, …), and a prefix against the plain hash of the whole.
+// Method: the reference vectors (key 00…0f, message 00, 01, …), and a prefix against the plain hash of the
+// whole.
 
 import ConsentDomain
 import Testing

@@ -1,7 +1,7 @@
-// Goal: the tree, its frontier and both proofs are RFC 6962's.
-// Method: the eight leaves that Certificate Transparency's own tests use, with their published roots and paths; then
-// the RFC's recursive definitions, written down naively, for every size to 130 and every pair; then each proof broken
-// in every way that a liar would try.
+// Goal: the tree, its frontier and both proofs are RFC 6962's. Method: the eight leaves that Certificate
+// Transparency's own tests use, with their published roots and paths; then the RFC's recursive definitions,
+// written down naively, for every size to 130 and every pair; then each proof broken in every way that a
+// liar would try.
 
 import ConsentProof
 import Crypto
@@ -177,7 +177,8 @@ private let manyLeaves: [[UInt8]] = (0..<130).map { [UInt8(truncatingIfNeeded: $
                     leafIndex: UInt64(index), treeSize: UInt64(size), subtree: tree.subtree)
                 func holds(_ leaf: Int, _ at: Int, _ of: Int, _ root: TreeHash, _ proof: [TreeHash]) -> Bool {
                     MerkleProof.verifyInclusion(
-                        leafHash: TreeHash.leaf(manyLeaves[leaf]), leafIndex: UInt64(at), treeSize: UInt64(of),
+                        leafHash: TreeHash.leaf(manyLeaves[leaf]), leafIndex: UInt64(at),
+                        treeSize: UInt64(of),
                         root: root, proof: proof)
                 }
                 #expect(!holds((index + 1) % 130, index, size, root, proof))
@@ -206,7 +207,8 @@ private let manyLeaves: [[UInt8]] = (0..<130).map { [UInt8(truncatingIfNeeded: $
             let newRoot = Oracle.root(manyLeaves[..<new])
             func holds(_ old: Int, _ oldRoot: TreeHash, _ newRoot: TreeHash, _ proof: [TreeHash]) -> Bool {
                 MerkleProof.verifyConsistency(
-                    oldSize: UInt64(old), oldRoot: oldRoot, newSize: UInt64(new), newRoot: newRoot, proof: proof)
+                    oldSize: UInt64(old), oldRoot: oldRoot, newSize: UInt64(new), newRoot: newRoot,
+                    proof: proof)
             }
             #expect(holds(old, oldRoot, newRoot, proof))
             #expect(!holds(old, newRoot, newRoot, proof))
@@ -227,7 +229,9 @@ private let manyLeaves: [[UInt8]] = (0..<130).map { [UInt8(truncatingIfNeeded: $
     @Test func aFrontierGrowsBySubtreesAndSurvivesBeingSaved() throws {
         let tree = Tree(manyLeaves)
         var bySubtree = MerkleFrontier()
-        for index in 0..<4 { bySubtree.append(subtree: tree.subtree(level: 5, index: UInt64(index)), level: 5) }
+        for index in 0..<4 {
+            bySubtree.append(subtree: tree.subtree(level: 5, index: UInt64(index)), level: 5)
+        }
         bySubtree.append(leafHash: tree.subtree(level: 0, index: 128))
         #expect(bySubtree.root == Oracle.root(manyLeaves[..<129]))
         let saved = try #require(MerkleFrontier(leafCount: bySubtree.leafCount, peaks: bySubtree.peaks))

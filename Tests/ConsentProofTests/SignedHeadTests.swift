@@ -1,5 +1,5 @@
-// Goal: heads and keys have the bytes that are documented, and openssl would agree on the keys.
-// Method: one key, its PEM texts, its id and a signature as openssl 3.0 made them; one head spelled out byte by byte;
+// Goal: heads and keys have the bytes that are documented, and openssl would agree on the keys. Method: one
+// key, its PEM texts, its id and a signature as openssl 3.0 made them; one head spelled out byte by byte;
 // every byte of a head flipped.
 
 import ConsentProof
@@ -26,7 +26,9 @@ private let publicPEM = """
         #expect(key.publicKey.pem == publicPEM)
         #expect(key.publicKey.keyID == [0xA0, 0x50, 0x83, 0x7D, 0x85, 0x07, 0x05, 0x82])
         #expect(try LogSigningKey(pem: privatePEM).publicKey == key.publicKey)
-        #expect(try LogPublicKey(pem: "\n  " + publicPEM.split(separator: "\n").joined(separator: "\r\n")) == key.publicKey)
+        #expect(
+            try LogPublicKey(pem: "\n  " + publicPEM.split(separator: "\n").joined(separator: "\r\n"))
+                == key.publicKey)
         let signature = try key.signature(for: [UInt8]("abc".utf8))
         #expect(signature.count == 64)
         #expect(signature.prefix(4) == [0xCC, 0x46, 0xD6, 0x2D] && signature.suffix(2) == [0xA4, 0x07])

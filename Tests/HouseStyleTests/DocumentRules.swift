@@ -6,8 +6,9 @@ enum DocumentRules {
     /// Hosts that the project's files may name; names that end in .example or example.com are always allowed.
     static let hosts: Set<String> = [
         "github.com", "www.swift.org", "swift.org", "www.rfc-editor.org", "datatracker.ietf.org",
-        "eur-lex.europa.eu",
-        "www.sqlite.org", "sqlite.org", "127.0.0.1", "localhost",
+        "eur-lex.europa.eu", "www.sqlite.org", "sqlite.org", "127.0.0.1", "localhost",
+        // Samples of URLs in tests.
+        "a.fr", "example.fr",
     ]
 
     /// Relative links of a document that lead to no file.

@@ -1,7 +1,7 @@
 // Goal: the engine sends what the plan says, counts what came back, and survives what servers do.
 //
-// Method: a small server on a real socket that answers single checks as if nothing were on file, or lies, stalls,
-// refuses, cuts frames or breaks the protocol. Counts are asserted, times are not.
+// Method: a small server on a real socket that answers single checks as if nothing were on file, or lies,
+// stalls, refuses, cuts frames or breaks the protocol. Counts are asserted, times are not.
 
 import LoadGenerator
 import NIOCore
@@ -73,7 +73,8 @@ final class FakeServer: ChannelInboundHandler {
             #expect(hello.credential == [1, 2, 3] && hello.featuresOptional & 1 == 0)
             if misbehaviour == .babbles {
                 for _ in 0..<32 { writer.append(UInt64.max) }
-            } else if case .accept(let welcome) = Handshake.negotiate(hello, server: Handshake.ServerOffer()) {
+            } else if case .accept(let welcome) = Handshake.negotiate(hello, server: Handshake.ServerOffer())
+            {
                 writer.appendWelcome(welcome)
             }
             return
@@ -157,7 +158,9 @@ final class FakeServer: ChannelInboundHandler {
         #expect(result.measuredSeconds > 0.29 && result.measuredSeconds < 0.31)
     }
 
-    @Test(arguments: ArrivalPattern.allCases) func openLoopSendsTheSchedule(_ pattern: ArrivalPattern) async throws {
+    @Test(arguments: ArrivalPattern.allCases) func openLoopSendsTheSchedule(_ pattern: ArrivalPattern)
+        async throws
+    {
         let plan = Self.plan {
             $0.rate = 2_000
             $0.arrivals = pattern
@@ -167,7 +170,8 @@ final class FakeServer: ChannelInboundHandler {
         let result = try await Self.run(.none, plan)
         var expected = 0
         for thread in 0..<2 {
-            var arrivals = Arrivals(rate: 2_000, pattern: pattern, thread: thread, threads: 2, seed: plan.seed)
+            var arrivals = Arrivals(
+                rate: 2_000, pattern: pattern, thread: thread, threads: 2, seed: plan.seed)
             var due = arrivals.next()
             while due < 350_000_000 {
                 if due >= 50_000_000 { expected += 1 }
@@ -197,7 +201,8 @@ final class FakeServer: ChannelInboundHandler {
     }
 
     @Test func aServerThatLeavesIsNoticed() async throws {
-        let statistics = try await Self.run(.leaves, Self.plan { $0.durationNanoseconds = 20_000_000_000 }).statistics
+        let statistics = try await Self.run(.leaves, Self.plan { $0.durationNanoseconds = 20_000_000_000 })
+            .statistics
         #expect(statistics.lostConnections == 3)
         #expect(statistics.lostReason?.contains("time to go") == true)
     }
@@ -222,12 +227,11 @@ final class FakeServer: ChannelInboundHandler {
     @Test func nobodyThere() async throws {
         // A port that was free a moment ago.
         let port = try await Self.withServer(.none) { $0 }
+        let (pool, _) = try QuestionTests.pool { $0.hitRatio = 0 }
         let error = await #expect(throws: LoadError.self) {
             try await LoadDriver<CheckWorkload>(
                 host: "127.0.0.1", port: port, credential: [], plan: Self.plan()
-            ).run(meter: { MeterReading() }, progress: nil) { _ in
-                preconditionFailure("there is no connection")
-            }
+            ).run(meter: { MeterReading() }, progress: nil) { _ in QuestionTests.workload(pool) }
         }
         #expect(error?.exitCode == .unavailable)
         #expect(error.map { "\($0)".contains("consentd serve") } == true)
@@ -243,13 +247,14 @@ final class FakeServer: ChannelInboundHandler {
         let seen = samples.withLock { $0 }
         #expect((1...2).contains(seen.count))
         let line = try #require(seen.first).line(unit: "checks")
-        #expect(line.contains("checks/s") && line.contains("p99") && line.contains("0 errors"))
+        #expect(line.contains(" checks  ") && line.contains("/s") && line.contains("p99") && line.contains("0 errors"))
     }
 
     @Test func plansAreChecked() {
         let bad: [(inout RunPlan) -> Void] = [
             { $0.connections = 0 }, { $0.inFlight = 0 }, { $0.inFlight = 70_000 }, { $0.threads = 0 },
-            { $0.threads = 60 }, { $0.rate = 0 }, { $0.rate = -1 }, { $0.rate = .nan }, { $0.durationNanoseconds = 0 },
+            { $0.threads = 60 }, { $0.rate = 0 }, { $0.rate = -1 }, { $0.rate = .nan },
+            { $0.durationNanoseconds = 0 },
         ]
         for adjust in bad {
             var plan = RunPlan()

@@ -1,6 +1,7 @@
 // Goal: percentiles of merged histograms are those of all latencies together.
 //
-// Method: seeded samples spread over threads; the oracle sorts them all. Three significant digits are promised.
+// Method: seeded samples spread over threads; the oracle sorts them all. Three significant digits are
+// promised.
 
 import LoadGenerator
 import Testing
@@ -28,7 +29,8 @@ import Testing
         ] {
             let rank = max(1, Int((percentile / 100 * Double(all.count)).rounded(.up)))
             let exact = Double(all[rank - 1]) / 1_000
-            #expect(abs(got - exact) <= exact * 0.002, "p\(percentile) of seed \(seed): \(got), exact \(exact)")
+            #expect(
+                abs(got - exact) <= exact * 0.002, "p\(percentile) of seed \(seed): \(got), exact \(exact)")
         }
     }
 

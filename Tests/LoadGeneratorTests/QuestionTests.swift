@@ -1,7 +1,8 @@
-// Goal: encoded questions are what the server reads, expected answers stand beside them, and the judge accepts
-// right answers only.
+// Goal: encoded questions are what the server reads, expected answers stand beside them, and the judge
+// accepts right answers only.
 //
-// Method: the generated decoders read the frames back; answers are made from the model, then spoilt one at a time.
+// Method: the generated decoders read the frames back; answers are made from the model, then spoilt one at
+// a time.
 
 import LoadGenerator
 import Testing
@@ -23,7 +24,8 @@ import WireProtocol
             let group = picker.next()
             // A key of a recipient is its subject number, for lack of a server.
             let keys = group.subjects.flatMap { subject in
-                withUnsafeBytes(of: UInt64(subject).littleEndian) { Array($0) } + [UInt8](repeating: 7, count: 8)
+                withUnsafeBytes(of: UInt64(subject).littleEndian) { Array($0) }
+                    + [UInt8](repeating: 7, count: 8)
             }
             builder.add(group, keys: shape.keys == .digest ? keys : nil)
         }
@@ -31,7 +33,8 @@ import WireProtocol
     }
 
     static func workload(_ pool: QuestionPool, wrong: WrongAnswers = WrongAnswers()) -> CheckWorkload {
-        CheckWorkload(pool: pool, connection: 0, connections: 1, inFlight: 1, verifies: true, wrongAnswers: wrong)
+        CheckWorkload(
+            pool: pool, connection: 0, connections: 1, inFlight: 1, verifies: true, wrongAnswers: wrong)
     }
 
     /// Reads the frame that a workload sends next.
@@ -105,8 +108,12 @@ import WireProtocol
                 #expect(view.count == UInt32(count) && view.want == 1)
                 #expect(view.keys.byteCount == (keys == .digest ? 16 * count : 0))
             }
-            let reasons = (0..<count).map { pool.expectedReason(question: question, item: $0, today: Self.today) }
-            func answer(flip: Int? = nil, reason: (item: Int, value: UInt8)? = nil, whole: Wire.Decision = .deny)
+            let reasons = (0..<count).map {
+                pool.expectedReason(question: question, item: $0, today: Self.today)
+            }
+            func answer(
+                flip: Int? = nil, reason: (item: Int, value: UInt8)? = nil, whole: Wire.Decision = .deny
+            )
                 -> Reply
             {
                 Self.judge(workload) { writer in
@@ -117,7 +124,8 @@ import WireProtocol
                         writer.store(value, at: columns.reasons.lowerBound + item)
                         guard ExpectedReason.isAllow(value) != (flip == item) else { continue }
                         let place = columns.allow.lowerBound + item / 8
-                        writer.store(writer.bytes.load(UInt8.self, at: place) | 1 << UInt8(item % 8), at: place)
+                        writer.store(
+                            writer.bytes.load(UInt8.self, at: place) | 1 << UInt8(item % 8), at: place)
                     }
                     if let reason { writer.store(reason.value, at: columns.reasons.lowerBound + reason.item) }
                 }
@@ -147,7 +155,8 @@ import WireProtocol
     }
 
     @Test func midnightIsNotAWrongAnswer() throws {
-        // The pool was built for one day; an answer of a much later day has more expired consents, rightly so.
+        // The pool was built for one day; an answer of a much later day has more expired consents, rightly
+        // so.
         let (pool, _) = try Self.pool { $0.items = 4_096 }
         let workload = Self.workload(pool)
         let later = Self.today + 400
@@ -159,7 +168,8 @@ import WireProtocol
             let reply = Self.judge(workload) {
                 Wire.CheckResponse(
                     now: Int64(later) * 86_400_000_000 + 5,
-                    decision: ExpectedReason.isAllow(reason) ? .allow : .deny, reason: Wire.Reason(rawValue: reason)
+                    decision: ExpectedReason.isAllow(reason) ? .allow : .deny,
+                    reason: Wire.Reason(rawValue: reason)
                 ).encode(into: &$0)
             }
             #expect(reply == .answered(units: 1, wrong: 0))

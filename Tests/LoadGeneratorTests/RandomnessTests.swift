@@ -1,13 +1,15 @@
 // Goal: arrivals, choices and pacing follow their distributions and their seeds.
 //
-// Method: moments of large samples against theory, with tolerances far wider than chance; exact tables for rules.
+// Method: moments of large samples against theory, with tolerances far wider than chance; exact tables for
+// rules.
 
 import LoadGenerator
 import Testing
 
 @Suite struct RandomnessTests {
     static func dueTimes(
-        _ pattern: ArrivalPattern, rate: Double, count: Int, thread: Int = 0, threads: Int = 1, seed: UInt64 = 1
+        _ pattern: ArrivalPattern, rate: Double, count: Int, thread: Int = 0, threads: Int = 1,
+        seed: UInt64 = 1
     ) -> [UInt64] {
         var arrivals = Arrivals(rate: rate, pattern: pattern, thread: thread, threads: threads, seed: seed)
         return (0..<count).map { _ in arrivals.next() }
@@ -79,8 +81,8 @@ import Testing
         }
     }
 
-    /// x^e for the exponents above, without a mathematics library: halves and hundredths by square roots and logs
-    /// would hide mistakes that they share, so a product of roots is used.
+    /// x^e for the exponents above, without a mathematics library: halves and hundredths by square roots
+    /// and logs would hide mistakes that they share, so a product of roots is used.
     private func power(_ x: Double, _ exponent: Double) -> Double {
         switch exponent {
         case 0.5: x.squareRoot()
@@ -111,8 +113,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("10s", 10_000_000_000 as UInt64?), ("500ms", 500_000_000), ("2m", 120_000_000_000), ("1.5s", 1_500_000_000),
-        ("7h", 25_200_000_000_000), ("30d", 2_592_000_000_000_000), ("250us", 250_000), ("10", nil), ("s", nil),
+        ("10s", 10_000_000_000 as UInt64?), ("500ms", 500_000_000), ("2m", 120_000_000_000),
+        ("1.5s", 1_500_000_000),
+        ("7h", 25_200_000_000_000), ("30d", 2_592_000_000_000_000), ("250us", 250_000), ("10", nil),
+        ("s", nil),
         ("-1s", nil), ("1e9s", nil), ("999999d", nil), ("1 s", nil), ("", nil),
     ])
     func durations(_ row: (text: String, nanoseconds: UInt64?)) {

@@ -50,7 +50,8 @@ import Testing
             #expect(json[key] != nil && !(json[key] is NSNull), "\(key) is missing")
         }
         #expect(json["mode"] as? String == "check" && json["loop"] as? String == "open")
-        #expect(json["seed"] as? Int == 42 && json["errors"] as? Int == 7 && json["requests"] as? Int == 2_000)
+        #expect(
+            json["seed"] as? Int == 42 && json["errors"] as? Int == 7 && json["requests"] as? Int == 2_000)
         #expect(json["checks"] as? Int == 200_000 && json["checksPerSecond"] as? Double == 100_000)
         #expect(json["verified"] as? Bool == true && json["valid"] as? Bool == true)
         let latencies = try #require(json["latencyMicroseconds"] as? [String: [String: Double]])
@@ -78,7 +79,8 @@ import Testing
     @Test func jsonTextIsValidForAnyText() throws {
         let nasty = "a\"b\\c\n\t\u{1}\u{7f}é😀"
         let json = JSONText.object([
-            .init(nasty, .string(nasty)), .init("n", .number(.infinity)), .init("a", .array([.integer(-1), .null])),
+            .init(nasty, .string(nasty)), .init("n", .number(.infinity)),
+            .init("a", .array([.integer(-1), .null])),
             .init("e", .object([])),
         ])
         let parsed = try Self.parse(json)

@@ -22,7 +22,8 @@ import Testing
 
     @Test(arguments: [
         // requests, seconds, open, intended p99, send lag p99, valid
-        (100, 10.0, true, 500.0, 99.0, true), (100, 10, true, 500, 101, false), (100, 10, false, 500, 5_000, true),
+        (100, 10.0, true, 500.0, 99.0, true), (100, 10, true, 500, 101, false),
+        (100, 10, false, 500, 5_000, true),
         (100, 10, true, 1e6, 1_001, false), (100, 10, true, 1e6, 999, true), (0, 10, false, 0, 0, false),
         (100, 0, false, 1, 0, false),
     ])
@@ -35,7 +36,8 @@ import Testing
 
     @Test func exitCodes() {
         func code(
-            wrong: Int = 0, lost: Int = 0, errors: [UInt16: Int] = [:], unanswered: Int = 0, valid: Bool = true
+            wrong: Int = 0, lost: Int = 0, errors: [UInt16: Int] = [:], unanswered: Int = 0,
+            valid: Bool = true
         ) -> Int32 {
             RunVerdict.exitCode(
                 wrongAnswers: wrong, lostConnections: lost, errorsByStatus: errors, unanswered: unanswered,
@@ -48,9 +50,12 @@ import Testing
         #expect(code(lost: 1, errors: [8: 5], unanswered: 3) == 69)
         #expect(code(unanswered: 1) == 69)
         let statuses: [(UInt16, Int32)] = [
-            (3, 65), (5, 65), (4, 69), (14, 69), (8, 75), (7, 77), (16, 77), (9, 78), (13, 70), (12, 70), (99, 70),
+            (3, 65), (5, 65), (4, 69), (14, 69), (8, 75), (7, 77), (16, 77), (9, 78), (13, 70), (12, 70),
+            (99, 70),
         ]
-        for (status, expected) in statuses { #expect(code(errors: [status: 1]) == expected, "status \(status)") }
+        for (status, expected) in statuses {
+            #expect(code(errors: [status: 1]) == expected, "status \(status)")
+        }
         #expect(code(errors: [8: 5, 14: 6]) == 69, "the most frequent status decides")
     }
 

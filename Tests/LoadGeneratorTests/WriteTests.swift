@@ -1,5 +1,5 @@
-// Goal: write requests made from templates are valid and each about somebody new; only acknowledged events reach
-// the list that an audit trusts.
+// Goal: write requests made from templates are valid and each about somebody new; only acknowledged events
+// reach the list that an audit trusts.
 //
 // Method: the generated decoders read the frames back; answers are made by hand.
 
@@ -20,7 +20,8 @@ import WireProtocol
     }
 
     static func workload(
-        ratio: Double = 0, connection: Int = 0, counts: WriteCounts = WriteCounts(), log: AcknowledgementLog? = nil
+        ratio: Double = 0, connection: Int = 0, counts: WriteCounts = WriteCounts(),
+        log: AcknowledgementLog? = nil
     ) throws -> WriteWorkload {
         let shape = shape(ratio: ratio)
         return WriteWorkload(

@@ -1,9 +1,10 @@
 // Reads CSV as RFC 4180 describes it, from bytes that arrive in any cuts, without holding the file.
 //
-// A field is bare or in quotes; in quotes it may hold commas, line breaks and doubled quotes. Lines end with LF or
-// CRLF, the last one may end with nothing; a byte order mark in front and empty lines are skipped.
+// A field is bare or in quotes; in quotes it may hold commas, line breaks and doubled quotes. Lines end with
+// LF or CRLF, the last one may end with nothing; a byte order mark in front and empty lines are skipped.
 //
-// Invariant: every byte is read once; a record with an error costs only itself, reading goes on at the next line.
+// Invariant: every byte is read once; a record with an error costs only itself, reading goes on at the next
+// line.
 
 /// One field of a record.
 package struct CSVField: Hashable, Sendable {
@@ -43,6 +44,13 @@ package struct CSVError: Error, Hashable, Sendable, CustomStringConvertible {
     package var column: Int
     /// What is wrong.
     package var kind: Kind
+
+    /// An error of these parts.
+    package init(line: Int, column: Int, kind: Kind) {
+        self.line = line
+        self.column = column
+        self.kind = kind
+    }
 
     /// What is wrong and what would be right.
     package var reason: String {
@@ -84,8 +92,16 @@ package struct CSVReader {
     /// - Parameter read: gives the next bytes; none means the end.
     package init(read: @escaping () -> [UInt8]) {
         self.read = read
+        // The first bytes may come one at a time, and a byte order mark has three.
         refill()
-        if chunk.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+        var first = chunk
+        while first.count < 3 && !isAtEnd {
+            refill()
+            first += chunk
+        }
+        chunk = first
+        isAtEnd = first.isEmpty
+        if first.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     }
 
     /// The next record, or what is wrong with it; nil at the end.

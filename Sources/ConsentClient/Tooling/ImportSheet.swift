@@ -1,7 +1,7 @@
 // The rows of an import file: from the fields of a CSV record to what Import takes.
 //
-// Invariant: a row is either complete and understood, or every mistake in it is named with its column. Nothing is
-// guessed: an unknown code, a time without offset or an unknown word is a mistake.
+// Invariant: a row is either complete and understood, or every mistake in it is named with its column.
+// Nothing is guessed: an unknown code, a time without offset or an unknown word is a mistake.
 
 import ConsentDomain
 
@@ -60,7 +60,8 @@ package struct CatalogueCodes: Sendable {
 /// The header of an import file, and the reading of its rows.
 package struct ImportSheet: Sendable {
     package static let required = [
-        "event", "controller", "channels", "purposes", "email", "phone", "reference", "occurred_at", "source", "act",
+        "event", "controller", "channels", "purposes", "email", "phone", "reference", "occurred_at", "source",
+        "act",
         "notice",
     ]
     package static let optional = ["opaque", "staff", "memo", "attestations", "event_id"]
@@ -75,8 +76,9 @@ package struct ImportSheet: Sendable {
             SheetIssue(line: header.line, field: FieldIssue(column: column, name: "", reason: reason))
         }
         let names = header.fields.map { $0.text.trimmingASCIISpaces.lowercased() }
-        guard names.contains(where: { Self.required.contains($0) }) else {
-            throw issue(1, "no header: the first line must name the columns \(Self.required.joined(separator: ","))")
+        guard names.count(where: Self.required.contains) * 2 >= Self.required.count else {
+            throw issue(
+                1, "no header: the first line must name the columns \(Self.required.joined(separator: ","))")
         }
         var places: [String: Int] = [:]
         for (position, name) in names.enumerated() {
@@ -105,13 +107,16 @@ package struct ImportSheet: Sendable {
             let column = min(record.fields.count, columns.count) + 1
             let reason = "\(record.fields.count) fields where the header has \(columns.count)"
             return .failure(
-                SheetIssues([SheetIssue(line: record.line, field: FieldIssue(column: column, name: "", reason: reason))]))
+                SheetIssues([
+                    SheetIssue(line: record.line, field: FieldIssue(column: column, name: "", reason: reason))
+                ]))
         }
         var fields = RowFields(sheet: self, record: record)
         let kind = fields.kind()
         let controller = fields.controller(codes)
         var row = ImportRow(
-            kind: kind ?? .refuse, controller: controller ?? ControllerID(rawValue: 0), contacts: fields.contacts())
+            kind: kind ?? .refuse, controller: controller ?? ControllerID(rawValue: 0),
+            contacts: fields.contacts())
         let mayBeAll = kind != nil && kind != .grant
         row.channels = fields.channels(mayBeAll: mayBeAll)
         row.purposes = fields.purposes(codes, mayBeAll: mayBeAll)
@@ -154,7 +159,8 @@ private struct RowFields {
         let place = sheet.place(name) ?? 0
         issues.append(
             SheetIssue(
-                line: record.fields[place].line, field: FieldIssue(column: place + 1, name: name, reason: reason)))
+                line: record.fields[place].line,
+                field: FieldIssue(column: place + 1, name: name, reason: reason)))
     }
 
     func text(_ name: String) -> String {
@@ -163,7 +169,9 @@ private struct RowFields {
     }
 
     private func parts(_ name: String) -> [String] {
-        text(name).split(separator: "|", omittingEmptySubsequences: true).map { String($0).trimmingASCIISpaces }
+        text(name).split(separator: "|", omittingEmptySubsequences: true).map {
+            String($0).trimmingASCIISpaces
+        }
     }
 
     mutating func kind() -> EventKind? {
@@ -178,7 +186,9 @@ private struct RowFields {
     mutating func controller(_ codes: CatalogueCodes) -> ControllerID? {
         let code = text("controller")
         if let id = codes.controller(code) { return id }
-        add("controller", code.isEmpty ? "empty: name the controller by its code" : Tooling.noController(code))
+        add(
+            "controller", code.isEmpty ? "empty: name the controller by its code" : Tooling.noController(code)
+        )
         return nil
     }
 

@@ -1,7 +1,7 @@
 // JSON as a value: written with its keys in the order in which they were given, read with bounded depth.
 //
-// Why not Foundation's: one document a line with stable keys, 64-bit integers without loss, and a command that
-// starts at once.
+// Why not Foundation's: one document a line with stable keys, 64-bit integers without loss, and a command
+// that starts at once.
 
 /// A JSON value. Numbers are integers or doubles; integers keep all 64 bits.
 package indirect enum JSON: Hashable, Sendable {

@@ -1,6 +1,7 @@
 // Reads JSON (RFC 8259) from bytes that anyone may have written.
 //
-// Invariant: depth is at most `depthMax`, so that no document exhausts the stack; duplicate keys are a mistake.
+// Invariant: depth is at most `depthMax`, so that no document exhausts the stack; duplicate keys are a
+// mistake.
 
 /// Why a text is not JSON.
 package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -112,7 +113,8 @@ private struct JSONParser {
 
     private mutating func number() throws(JSONError) -> JSON {
         let start = position
-        while let byte = current, UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "+-.eE".utf8.contains(byte) {
+        while let byte = current, UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "+-.eE".utf8.contains(byte)
+        {
             position += 1
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)

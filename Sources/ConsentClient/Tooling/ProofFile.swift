@@ -84,7 +84,9 @@ package struct ProofFile: Hashable, Sendable {
 
     /// Reads a signed head.
     package static func head(_ json: JSON) throws(ProofFailure) -> SignedHead {
-        guard let treeSize = json["treeSize"]?.unsignedValue, let time = json["timeMicroseconds"]?.integerValue else {
+        guard let treeSize = json["treeSize"]?.unsignedValue,
+            let time = json["timeMicroseconds"]?.integerValue
+        else {
             throw .notAProof("the head has no treeSize or no timeMicroseconds")
         }
         var bytes = SignedHead.label
@@ -95,11 +97,15 @@ package struct ProofFile: Hashable, Sendable {
         bytes += try Self.bytes(json, "incarnation", count: 16)
         bytes += try Self.bytes(json, "keyId", count: 8)
         bytes += try Self.bytes(json, "signature", count: 64)
-        do throws(ProofError) { return try SignedHead(decoding: bytes) } catch { throw .notAProof("\(error)") }
+        do throws(ProofError) { return try SignedHead(decoding: bytes) } catch {
+            throw .notAProof("\(error)")
+        }
     }
 
-    private static func bytes(_ json: JSON, _ key: String, count: Int? = nil) throws(ProofFailure) -> [UInt8] {
-        guard let text = json[key]?.text, let bytes = [UInt8](hexadecimal: text), count == nil || bytes.count == count
+    private static func bytes(_ json: JSON, _ key: String, count: Int? = nil) throws(ProofFailure) -> [UInt8]
+    {
+        guard let text = json[key]?.text, let bytes = [UInt8](hexadecimal: text),
+            count == nil || bytes.count == count
         else {
             throw .notAProof("\(key) is not \(count.map { "\($0 * 2) " } ?? "")hexadecimal digits")
         }
@@ -135,7 +141,8 @@ package enum ProofFailure: Error, Hashable, Sendable, CustomStringConvertible {
             "the head is signed by key \(found), not by the given key \(expected)"
         case .signature: "the head's signature is wrong: the head was altered"
         case .leaf(let why): "the leaf cannot be read: \(why)"
-        case .path: "the path does not lead from the leaf to the head: the leaf, the path or the head was altered"
+        case .path:
+            "the path does not lead from the leaf to the head: the leaf, the path or the head was altered"
         case .personal(let why): "the personal part is not the one that the log commits to: \(why)"
         case .notice(let why): "the notice is not the one that the log names: \(why)"
         case .otherAddress: "the event is about another address"
@@ -190,7 +197,9 @@ extension ProofFile {
     private func attachPersonalPart(to event: inout ConsentEvent) throws(ProofFailure) {
         guard !personal.isEmpty else { return }
         guard let commitment = event.commitment else { throw .personal("the leaf commits to none") }
-        guard Digest32.sha256(salt, personal) == commitment else { throw .personal("its hash is another one") }
+        guard Digest32.sha256(salt, personal) == commitment else {
+            throw .personal("its hash is another one")
+        }
         do throws(CanonicalFormError) {
             event.personal = try PersonalPart(decoding: personal)
             event.salt = salt
@@ -206,7 +215,9 @@ extension ProofFile {
         }
         guard !notice.isEmpty else { throw .notice("it is missing from the file") }
         guard Digest32.sha256(notice) == id else { throw .notice("its hash is another one") }
-        do throws(CanonicalFormError) { return try Notice(decoding: notice) } catch { throw .notice("\(error)") }
+        do throws(CanonicalFormError) { return try Notice(decoding: notice) } catch {
+            throw .notice("\(error)")
+        }
     }
 
     private func compare(

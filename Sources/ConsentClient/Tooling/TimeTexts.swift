@@ -23,8 +23,8 @@ package enum PointInRegister: Hashable, Sendable {
 }
 
 extension Duration {
-    /// Reads a duration such as `30d`, `7h`, `500ms` or `1h30m`. Nil for anything else, for a fraction or a sign, and
-    /// beyond a thousand years.
+    /// Reads a duration such as `30d`, `7h`, `500ms` or `1h30m`. Nil for anything else, for a fraction or a
+    /// sign, and beyond a thousand years.
     package init?(text: String) {
         var total: Int64 = 0
         var rest = Substring(text)

@@ -43,7 +43,7 @@ public enum Wire {
         /// Body bytes below which a frame is never compressed.
         public static let compressionBytesMin = 4096
 
-        /// Messages that a stream's opening request grants when its credit field is zero.
+        /// Items that a streaming call may send before its client grants more.
         public static let streamCreditDefault = 64
 
         /// Bytes of a notice's text at most.
