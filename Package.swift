@@ -110,7 +110,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ConsentRegisterTests",
-            dependencies: ["ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite"], swiftSettings: strict),
+            dependencies: ["ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite", crypto],
+            swiftSettings: strict),
         .testTarget(
             name: "ConsentClientTests",
             dependencies: [

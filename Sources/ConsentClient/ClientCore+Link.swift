@@ -56,8 +56,8 @@ extension ClientCore {
 
     private static func sentence(_ error: any Error) -> String {
         guard let failure = error as? NIOConnectionError else { return "\(error)" }
-        if let dns = failure.dnsAError ?? failure.dnsAAAAError, failure.connectionErrors.isEmpty {
-            return "the name cannot be resolved: \(dns)"
+        if (failure.dnsAError ?? failure.dnsAAAAError) != nil, failure.connectionErrors.isEmpty {
+            return "the name cannot be resolved"
         }
         guard let first = failure.connectionErrors.first?.error else { return "no address" }
         if let system = first as? IOError {

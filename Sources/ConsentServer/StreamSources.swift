@@ -162,10 +162,14 @@ final class BackupSource: StreamSource {
         var items: [ReadHandler.Encoder] = []
         // Few chunks a step: commits wait for it.
         for _ in 0..<min(limit, 4) {
-            guard let chunk = try? file.read(upToCount: chunkBytes) else {
+            let chunk: Data
+            do {
+                // At the end there is no data, which is no error.
+                chunk = try file.read(upToCount: chunkBytes) ?? Data()
+            } catch {
                 Self.discard(path, file)
                 progress = .done
-                return .failed(.internal, "the copy that was made cannot be read")
+                return .failed(.internal, "the copy that was made cannot be read: \(error)")
             }
             if chunk.isEmpty {
                 let last = Wire.BackupItem(offset: offset, bytes: [], totalBytes: offset, head: head)

@@ -1,8 +1,8 @@
 // Addresses of the population: plausible, unique, and written as bytes into memory of the caller.
 //
 // All e-mail domains end in `.example`, which can never exist. Phone numbers are French mobile numbers in
-// E.164 form: 06 for seeded recipients, 07 for those that were never seeded; a bijection of eight digits
-// spreads them.
+// E.164 form: 06 for seeded recipients, 07 for those that were never seeded; a bijection spreads
+// them.
 
 /// Whether an address was seeded.
 package enum AddressSpace: Sendable {

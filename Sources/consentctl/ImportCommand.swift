@@ -204,7 +204,7 @@ struct ImportReport {
         facts.add(dryRun ? "rows (dry run)" : "rows", String(rows))
         facts.add(dryRun ? "would be recorded" : "recorded", String(total.recorded))
         facts.add("recorded before", String(total.repeated))
-        facts.add("kept without proof", "\(total.unproven)\(total.unproven > 0 ? " (they deny)" : "")")
+        facts.add("of them without proof", "\(total.unproven)\(total.unproven > 0 ? " (they deny)" : "")")
         facts.add("refused", String(total.refused))
         facts.add("unreadable", String(unreadable))
         facts.add("sequence", String(total.sequence))

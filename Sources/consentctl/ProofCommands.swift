@@ -38,8 +38,12 @@ struct ProofCommand: ClientCommand {
         facts.add("event", String(proof.event.sequence))
         facts.add("kind", Names.kind(proof.event.kindCode))
         facts.add("controller", catalogue.name(proof.event.controller))
-        facts.add("channels", names(proof.event.channels).joined(separator: ", "))
-        facts.add("purposes", catalogue.names(proof.event.purposes).joined(separator: ", "))
+        if !proof.event.channels.isEmpty {
+            facts.add("channels", names(proof.event.channels).joined(separator: ", "))
+        }
+        if !proof.event.purposes.isEmpty {
+            facts.add("purposes", catalogue.names(proof.event.purposes).joined(separator: ", "))
+        }
         facts.add("occurred at", proof.event.occurredAt.rfc3339)
         facts.add("recorded at", proof.event.recordedAt.rfc3339)
         if let act = proof.event.act, act != .none { facts.add("act", Names.act(act)) }
@@ -127,7 +131,7 @@ struct VerifyCommand: ParsableCommand {
             "event",
             "\(event.sequence), \(Names.kind(event.kind.rawValue)), in a log of \(proof.head.treeSize)")
         facts.add("controller", "number \(event.controller.rawValue)")
-        facts.add("channels", names(event.channels).joined(separator: ", "))
+        if !event.channels.isEmpty { facts.add("channels", names(event.channels).joined(separator: ", ")) }
         facts.add(
             "purposes",
             purposes.count == 1 ? "number \(purposes[0])" : "numbers " + purposes.joined(separator: ", "))

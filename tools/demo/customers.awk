@@ -4,8 +4,8 @@
 #       -v notice_market=HEX -v notice_english=HEX -v notice_preticked=HEX -f customers.awk
 #
 # Why awk: every Debian has it, so a fresh machine needs nothing more. Why a random generator of our own: srand and
-# rand differ between the awks. Nobody is meant: domains end in .example, and the numbers are those that the French,
-# British and American regulators keep free for fiction.
+# rand differ between the awks. Nobody is meant: domains end in .example, and numbers come from ranges that no
+# subscriber has (07 00 in France; in Britain and America those kept for fiction).
 #
 # About one row in 250 is wrong on purpose, a different fault each, so that the import has something to list.
 # Invariant: every customer's address and number is used by that customer alone.
@@ -81,14 +81,14 @@ function plain(text) {
     return tolower(text)
 }
 
-# A French number kept for fiction, written as people write them: 06 39 98 xx xx.
+# A French number as people write them. It begins with 07 00, which no subscriber's does.
 function french_phone(n,   four, style) {
     four = sprintf("%04d", (n * 7919 + 13) % 9900)
     style = random(4)
-    if (style == 0) return "06 39 98 " substr(four, 1, 2) " " substr(four, 3, 2)
-    if (style == 1) return "06.39.98." substr(four, 1, 2) "." substr(four, 3, 2)
-    if (style == 2) return "+33 (0)6 39 98 " substr(four, 1, 2) " " substr(four, 3, 2)
-    return "+336399" "8" four
+    if (style == 0) return "07 00 00 " substr(four, 1, 2) " " substr(four, 3, 2)
+    if (style == 1) return "07.00.00." substr(four, 1, 2) "." substr(four, 3, 2)
+    if (style == 2) return "+33 (0)7 00 00 " substr(four, 1, 2) " " substr(four, 3, 2)
+    return "+3370000" four
 }
 
 function foreign_phone(n) {
@@ -143,10 +143,10 @@ function some_purposes(   roll) {
 function named_customers() {
     row("grant", "salon-lyon", "email", "promotions", "elodie.marchand@courriel.example", "", "C-ELODIE",
         time_at(120), "widget", "ticked-box", notice_lyon)
-    row("contact-seen", "salon-lyon", "sms", "all", "", "06 39 98 99 01", "C-ELODIE", time_at(30), "salon", "", "")
-    row("grant", "salon-lyon", "email|sms", "promotions|newsletter", "karim.benali@boite.example", "06 39 98 99 02",
+    row("contact-seen", "salon-lyon", "sms", "all", "", "07 00 00 99 01", "C-ELODIE", time_at(30), "salon", "", "")
+    row("grant", "salon-lyon", "email|sms", "promotions|newsletter", "karim.benali@boite.example", "07 00 00 99 02",
         "C-KARIM", time_at(200), "widget", "ticked-box", notice_lyon)
-    row("withdraw", "salon-lyon", "sms", "all", "", "+33 6 39 98 99 02", "C-KARIM", time_at(60), "sms-keyword", "", "")
+    row("withdraw", "salon-lyon", "sms", "all", "", "+33 7 00 00 99 02", "C-KARIM", time_at(60), "sms-keyword", "", "")
     row("grant", "rendezvous", "email", "promotions", "grace.bennett@mail.example", "", "C-GRACE", time_at(90),
         "marketplace", "button", notice_english)
 }
@@ -156,7 +156,7 @@ function bad_row(kind,   day, name) {
     day = time_at(100)
     name = sprintf("X-%02d", kind)
     if (kind == 1) wrong("salon-lyon", "email", "promotions", "pas une adresse", "", name, day, notice_lyon)
-    if (kind == 2) wrong("salon-lyon", "sms", "promotions", "", "06 39", name, day, notice_lyon)
+    if (kind == 2) wrong("salon-lyon", "sms", "promotions", "", "06 12", name, day, notice_lyon)
     if (kind == 3) wrong("salon-nantes", "email", "promotions", "x03@mail.example", "", name, day, notice_lyon)
     if (kind == 4) wrong("salon-lyon", "email", "promos", "x04@mail.example", "", name, day, notice_lyon)
     if (kind == 5) wrong("salon-paris", "email", "promotions", "x05@mail.example", "", name, day, repeat("0", 64))

@@ -172,7 +172,7 @@ awk -v seed="$seed" -v count="$customers" -v today="$(date -u +%Y-%m-%d)" \
 run 65 consentctl import "$folder/customers.csv"
 
 elodie=elodie.marchand@courriel.example
-elodie_phone='06 39 98 99 01'
+elodie_phone='07 00 00 99 01'
 karim=karim.benali@boite.example
 
 title "Ask: may this be sent, now? Each answer carries its reason"
@@ -187,7 +187,7 @@ run 1 consentctl check --controller salon-lyon --channel sms --purpose reminders
 say "Another salon, someone never heard of, and Karim, who sent STOP: no, no and no."
 run 1 consentctl check --controller salon-paris --channel email --purpose promotions "$elodie"
 run 1 consentctl check --controller salon-lyon --channel email --purpose promotions nobody@courriel.example
-run 1 consentctl check --controller salon-lyon --channel sms --purpose promotions '+33639989902'
+run 1 consentctl check --controller salon-lyon --channel sms --purpose promotions '+33700009902'
 
 title "See one customer's preferences, as the salon's screen shows them"
 run 0 consentctl preferences --controller salon-lyon "$karim"
