@@ -203,7 +203,7 @@ public struct BatchAnswer: Sendable {
             guard Int(error.index) < count else {
                 throw .overLimit(name: "index", value: Int(error.index), limit: count)
             }
-            errors[Int(error.index)] = RefusalNote(code: error.code.rawValue)
+            errors[Int(error.index)] = RefusalNote(item: error)
         }
         itemErrors = errors
     }

@@ -3,6 +3,18 @@
 import ConsentDomain
 import WireProtocol
 
+extension RefusalNote {
+    /// Why one item of a batch could not be checked or keyed.
+    init(item error: Wire.ItemError) {
+        let isAddress = error.code == .badAddress
+        self.init(
+            code: error.code.rawValue,
+            sentence: isAddress
+                ? "the address cannot be normalised: write an e-mail address with its domain, or a phone "
+                    + "number with + and its country code" : "")
+    }
+}
+
 extension FrameWriter {
     /// Appends the body of a Check.
     mutating func appendCheck(_ question: CheckQuestion, _ contact: Contact) {

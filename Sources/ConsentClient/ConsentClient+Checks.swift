@@ -145,7 +145,7 @@ extension RecipientKeys {
                 throw .overLimit(name: "index", value: Int(error.index), limit: count)
             }
             keys[Int(error.index)] = nil
-            errors[Int(error.index)] = RefusalNote(code: error.code.rawValue)
+            errors[Int(error.index)] = RefusalNote(item: error)
         }
     }
 }

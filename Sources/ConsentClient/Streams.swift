@@ -17,6 +17,8 @@ public struct EventSequence: AsyncSequence, Sendable {
 
     /// One pass over the events.
     public struct AsyncIterator: AsyncIteratorProtocol {
+        /// Kept, so that the connection stays while the stream is read.
+        let client: ConsentClient
         let stream: OpenStream
 
         /// The next event; nil after the last.
@@ -35,7 +37,7 @@ public struct EventSequence: AsyncSequence, Sendable {
 
     /// Makes the call.
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(stream: client.stream(.history, request, timeout: timeout))
+        AsyncIterator(client: client, stream: client.stream(.history, request, timeout: timeout))
     }
 }
 
@@ -45,6 +47,8 @@ public struct BackupSequence: AsyncSequence, Sendable {
 
     /// One backup.
     public struct AsyncIterator: AsyncIteratorProtocol {
+        /// Kept, so that the connection stays while the stream is read.
+        let client: ConsentClient
         let stream: OpenStream
 
         /// The next piece; nil after the last.
@@ -67,7 +71,7 @@ public struct BackupSequence: AsyncSequence, Sendable {
 
     /// Makes the call.
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(stream: client.stream(.backup, Wire.Empty(), timeout: nil))
+        AsyncIterator(client: client, stream: client.stream(.backup, Wire.Empty(), timeout: nil))
     }
 }
 

@@ -169,8 +169,9 @@ package struct LoadDriver<Load: Workload>: Sendable {
         await sleep(until: measureFrom, or: loops)
         let before = await meter()
         await sleep(until: end, or: loops)
-        let after = await meter()
+        // First the time, then the meter: a server that died makes the meter wait.
         let stopped = min(end, consent_monotonic_nanoseconds())
+        let after = await meter()
 
         var result = RunResult()
         do {

@@ -54,9 +54,9 @@ package final class ServerControl: Sendable {
     // MARK: Counts
 
     /// The server's counts.
-    package func stats() async throws(LoadError) -> ServerStats {
+    package func stats(timeout: Duration = .seconds(5)) async throws(LoadError) -> ServerStats {
         do throws(ConsentClientError) {
-            return try await client.stats(timeout: .seconds(5))
+            return try await client.stats(timeout: timeout)
         } catch {
             throw LoadError(error)
         }
@@ -64,7 +64,7 @@ package final class ServerControl: Sendable {
 
     /// Reads CPU times here and there.
     package func meter() async -> MeterReading {
-        let stats = try? await stats()
+        let stats = try? await stats(timeout: .seconds(1))
         var reading = MeterReading()
         reading.serverSeconds = stats.map { $0.cpuTime / .seconds(1) }
         return reading
@@ -114,7 +114,8 @@ package final class ServerControl: Sendable {
         let controllers = (0..<population.controllers).map { Population.firstController + UInt32($0) }
         return try await put(
             ServerControl.notice(
-                version: population.mark, channels: ChannelSet([Channel.email, .sms]), controllers: controllers))
+                version: population.mark, channels: ChannelSet([Channel.email, .sms]),
+                controllers: controllers))
     }
 
     /// Writes what `write` needs as far as it is not there.

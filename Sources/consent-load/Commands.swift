@@ -17,8 +17,8 @@ struct Seed: AsyncParsableCommand {
     @Option(help: "Contact points.")
     var recipients = 1_000_000
 
-    @Option(help: "Controllers among which they are spread.")
-    var controllers = 100
+    @Option(help: "Controllers among which they are spread. (default: 100, or fewer for few recipients)")
+    var controllers: Int?
 
     @Option(help: "What the population follows from.")
     var seed: UInt64 = 1
@@ -40,7 +40,7 @@ struct Seed: AsyncParsableCommand {
             var options = SeedOptions(server: try server.options())
             options.seed = seed
             options.recipients = recipients
-            options.controllers = controllers
+            options.controllers = controllers ?? max(1, min(100, recipients))
             options.isBulk = bulk
             options.connections = connections
             options.inFlight = inFlight

@@ -12,8 +12,9 @@ struct ImportCommand: ClientCommand {
         commandName: "import", abstract: "Records rows of a CSV file.",
         discussion: """
             Columns: event,controller,channels,purposes,email,phone,reference,occurred_at,source,act,notice \
-            and optionally opaque,staff,memo,attestations,event_id; UTF-8, RFC 4180, several values separated \
-            by |. Bad rows are listed with line and column; good rows are kept; running it again changes nothing. \
+            and optionally opaque,staff,memo,attestations,event_id; UTF-8, RFC 4180, several values \
+            separated by |. Bad rows are listed with line and column; good rows are kept; running it again \
+            changes nothing. \
             Exit status 65 when there were bad rows.
             """)
     @OptionGroup var connection: ConnectionOptions

@@ -19,7 +19,8 @@ struct PreferencesCommand: ClientCommand {
         for (position, contact) in preferences.contacts.enumerated() {
             if position > 0 { Terminal.output("\n") }
             Terminal.output(
-                (contact.kind.map(Names.contactKind) ?? "contact point") + " \(contact.key.bytes.hexadecimal)\n\n"
+                (contact.kind.map(Names.contactKind) ?? "contact point")
+                    + " \(contact.key.bytes.hexadecimal)\n\n"
             )
             var table = Table(
                 "CHANNEL", "PURPOSE", "STATE", "ALLOWED", "REASON", "SINCE", "VALID UNTIL", "EVENT")

@@ -132,9 +132,10 @@ struct VerifyCommand: ParsableCommand {
             "\(event.sequence), \(Names.kind(event.kind.rawValue)), in a log of \(proof.head.treeSize)")
         facts.add("controller", "number \(event.controller.rawValue)")
         if !event.channels.isEmpty { facts.add("channels", names(event.channels).joined(separator: ", ")) }
-        facts.add(
-            "purposes",
-            purposes.count == 1 ? "number \(purposes[0])" : "numbers " + purposes.joined(separator: ", "))
+        if !purposes.isEmpty {
+            let word = purposes.count == 1 ? "number " : "numbers "
+            facts.add("purposes", word + purposes.joined(separator: ", "))
+        }
         facts.add("occurred at", event.occurredAt.rfc3339)
         facts.add("recorded at", event.recordedAt.rfc3339)
         if event.act != .none { facts.add("act", Names.act(event.act)) }

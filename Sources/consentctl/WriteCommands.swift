@@ -40,7 +40,8 @@ struct GrantCommand: ClientCommand {
         commandName: "grant", abstract: "Records a consent of one person.",
         discussion: """
             With --staff on a terminal it shows the memo and asks for each of the five conditions; elsewhere \
-            it needs --attest. With --stdin, addresses are read one a line: those with @ are e-mail, others phone.
+            it needs --attest. With --stdin, addresses are read one a line: those with @ are e-mail, \
+            others phone.
             """)
     @OptionGroup var connection: ConnectionOptions
     @Option(help: ArgumentHelp("Code of the controller.", valueName: "code")) var controller: String

@@ -247,7 +247,9 @@ final class FakeServer: ChannelInboundHandler {
         let seen = samples.withLock { $0 }
         #expect((1...2).contains(seen.count))
         let line = try #require(seen.first).line(unit: "checks")
-        #expect(line.contains(" checks  ") && line.contains("/s") && line.contains("p99") && line.contains("0 errors"))
+        #expect(
+            line.contains(" checks  ") && line.contains("/s") && line.contains("p99")
+                && line.contains("0 errors"))
     }
 
     @Test func plansAreChecked() {

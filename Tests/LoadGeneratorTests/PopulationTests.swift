@@ -52,7 +52,7 @@ import Testing
         // the next.
         let population = try Self.make()
         #expect(population.address(of: 0, space: .seeded) == "raphael.dubois.0@univ-lyon.example")
-        #expect(population.address(of: 100, space: .seeded) == "+33682280888")
+        #expect(population.address(of: 100, space: .seeded) == "+33671940988")
         #expect(population.eventID(person: 3, ordinal: 1).count == 16)
     }
 

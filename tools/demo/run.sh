@@ -15,9 +15,10 @@ folder=.build/demo
 state=$folder/state
 seed=${SEED:-1}
 customers=${CUSTOMERS:-3000}
-steps=10
+steps=11
 step=0
 spoke_last=yes
+aside=
 started=$SECONDS
 
 # ------------------------------------------------------------------------------------------ how it speaks
@@ -55,7 +56,7 @@ shown() {
             *) text+=" $word" ;;
         esac
     done
-    printf '    %s$%s%s\n' "$dim" "$text" "$plain"
+    printf '    %s$%s%s%s\n' "$dim" "$text" "${aside:+    # $aside}" "$plain"
     spoke_last=
 }
 
@@ -66,7 +67,7 @@ run() {
     shown "$@"
     call "$@" >"$folder/output" 2>&1
     code=$?
-    sed 's/^/      /' "$folder/output"
+    fold -s -w 104 "$folder/output" | sed 's/^/      /; s/ *$//'
     [ "$code" -eq "$expected" ] || fail "the command above ended with exit code $code, not $expected."
 }
 
@@ -93,7 +94,8 @@ quietly() {
 
 . tools/scripts/lib.sh
 trap stop_leftover_server EXIT
-trap 'printf "\nInterrupted; stopping the server.\n" >&2; exit 130' INT
+exec 3>&2 # for the trap: it may run while a command's output goes to a file
+trap 'printf "\nInterrupted; stopping the server.\n" >&3; exit 130' INT
 trap 'exit 143' TERM
 
 # serve ARGUMENT… : starts the server on a free port.
@@ -192,6 +194,12 @@ run 1 consentctl check --controller salon-lyon --channel sms --purpose promotion
 title "See one customer's preferences, as the salon's screen shows them"
 run 0 consentctl preferences --controller salon-lyon "$karim"
 
+title "Record a consent as it is given"
+say "Élodie comes back and ticks the box for promotions by SMS. From the next check on, the answer is yes."
+run 0 consentctl grant --controller salon-lyon --channels sms --purposes promotions --notice "$notice_lyon" \
+    --source widget --act ticked-box --phone "$elodie_phone" --reference C-ELODIE
+run 0 consentctl check --controller salon-lyon --channel sms --purpose promotions "$elodie_phone"
+
 title "Withdraw, and see the answer change at once"
 run 0 consentctl check --controller salon-lyon --channel email --purpose promotions "$karim"
 run 0 consentctl withdraw --controller salon-lyon --channels email --purposes promotions "$karim"
@@ -200,12 +208,22 @@ say "Importing the old file again does not bring the consent back: it changes no
 call consentctl import "$folder/customers.csv" >"$folder/output" 2>&1
 code=$?
 [ "$code" -eq 65 ] || fail "the second import ended with exit code $code, not 65: $(tail -n 3 "$folder/output")"
+shown consentctl import "$folder/customers.csv"
+grep -E '^recorded' "$folder/output" | sed 's/^/      /'
+grep -qE '^recorded +0$' "$folder/output" || fail "the second import recorded something."
 run 1 consentctl check --controller salon-lyon --channel email --purpose promotions "$karim"
 
 title "Prove a consent, offline, with the exact words that were shown"
 run 0 consentctl proof --controller salon-lyon --channel email --purpose promotions "$elodie" --out "$folder/elodie.proof"
 say "Anyone with the log's public key can verify the file; no server is asked."
 run 0 consentctl verify "$folder/elodie.proof" --key "$state/log.pub"
+say "The log names nobody. Whoever knows the address can show that the event is about it, and about no other:"
+aside="Élodie's on standard input"
+run 0 consentctl verify "$folder/elodie.proof" --key "$state/log.pub" --address-stdin <<<"$elodie" |
+    grep -E '\$|Proven|address' || exit 1
+aside="Karim's on standard input"
+run 1 consentctl verify "$folder/elodie.proof" --key "$state/log.pub" --address-stdin <<<"$karim"
+aside=
 say "In a copy, one letter of the words is changed, SMS to MMS (in hexadecimal). The proof no longer holds."
 sed 's/534d53/4d4d53/' "$folder/elodie.proof" >"$folder/tampered.proof"
 cmp -s "$folder/elodie.proof" "$folder/tampered.proof" && fail "the copy was not changed."
@@ -219,6 +237,7 @@ sequence_after=$(call consentctl stats --json | json_number sequence)
 say "Sequence before: $sequence_before, after: $sequence_after."
 [ -n "$sequence_before" ] && [ "$sequence_before" = "$sequence_after" ] || fail "the register lost or gained events."
 run 0 consentctl check --controller salon-lyon --channel email --purpose promotions "$elodie"
+run 0 consentctl check --controller salon-lyon --channel sms --purpose promotions "$elodie_phone"
 run 1 consentctl check --controller salon-lyon --channel email --purpose promotions "$karim"
 
 title "A short load test: every answer is compared with what it must be"

@@ -117,7 +117,7 @@ for line in "${rows[@]}"; do
     }')
     [ "$verdict" = ok ] || failures=$((failures + 1))
     printf '%-4s %-38s %14s %14s  %s\n' "$id" "$work" \
-        "$(awk -v n="${ours:-0}" 'BEGIN { printf n >= 1000 ? "%.0f" : "%.2f", n }')" "$floor" "$verdict"
+        "$(awk -v n="${ours:-0}" 'BEGIN { printf((n >= 1000 ? "%.0f" : "%.2f"), n) }')" "$floor" "$verdict"
     json_rows+="${json_rows:+,}
     {\"id\": \"$id\", \"work\": \"$work\", \"unit\": \"$unit\", \"ours\": ${ours:-null}, \"peer\": null, \"peerName\": null,"
     json_rows+=" \"peerBusy\": null, \"ratio\": null, \"floor\": $floor, \"goal\": null, \"verdict\": \"$verdict\"}"
