@@ -57,12 +57,15 @@ let package = Package(
         // Layer 2: sockets.
         .target(
             name: "ConsentClient",
-            dependencies: ["WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof", nioCore, nioPosix],
+            dependencies: [
+                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof", nioCore, nioPosix,
+            ],
             swiftSettings: strict),
         .target(
             name: "ConsentServer",
             dependencies: [
-                "WireProtocol", "ConsentDomain", "ConsentProof", "ConsentWire", "ConsentIndex", "ConsentRegister",
+                "WireProtocol", "ConsentDomain", "ConsentProof", "ConsentWire", "ConsentIndex",
+                "ConsentRegister",
                 "CPlatform", nioCore, nioPosix, logging, crypto,
             ],
             swiftSettings: strict),
@@ -71,7 +74,8 @@ let package = Package(
         .target(
             name: "LoadGenerator",
             dependencies: [
-                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", nioCore, nioPosix,
+                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", nioCore,
+                nioPosix,
                 histogram,
             ],
             swiftSettings: strict),
@@ -97,11 +101,15 @@ let package = Package(
             name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", logging],
             path: "Tests/Support", swiftSettings: strict),
         .testTarget(
-            name: "WireProtocolTests", dependencies: ["WireProtocol", "CPlatform", "CZlib"], swiftSettings: strict),
-        .testTarget(name: "ConsentDomainTests", dependencies: ["ConsentDomain", crypto], swiftSettings: strict),
-        .testTarget(name: "ConsentProofTests", dependencies: ["ConsentProof", crypto], swiftSettings: strict),
+            name: "WireProtocolTests", dependencies: ["WireProtocol", "CPlatform", "CZlib"],
+            swiftSettings: strict),
         .testTarget(
-            name: "ProtogenTests", dependencies: ["ProtogenCore"], exclude: ["Reference"], swiftSettings: strict),
+            name: "ConsentDomainTests", dependencies: ["ConsentDomain", crypto], swiftSettings: strict),
+        .testTarget(
+            name: "ConsentProofTests", dependencies: ["ConsentProof", crypto], swiftSettings: strict),
+        .testTarget(
+            name: "ProtogenTests", dependencies: ["ProtogenCore"], exclude: ["Reference"],
+            swiftSettings: strict),
         .testTarget(
             name: "ConsentWireTests", dependencies: ["ConsentWire", "WireProtocol", "ConsentDomain"],
             swiftSettings: strict),
@@ -115,15 +123,18 @@ let package = Package(
         .testTarget(
             name: "ConsentClientTests",
             dependencies: [
-                "ConsentClient", "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof", nioCore, nioPosix,
+                "ConsentClient", "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof", nioCore,
+                nioPosix,
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "LoadGeneratorTests", dependencies: ["LoadGenerator", "ConsentDomain"], swiftSettings: strict),
+            name: "LoadGeneratorTests", dependencies: ["LoadGenerator", "ConsentDomain"],
+            swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "TestSupport", "ConsentServer", "ConsentClient", "ConsentDomain", "ConsentProof", "WireProtocol",
+                "TestSupport", "ConsentServer", "ConsentClient", "ConsentDomain", "ConsentProof",
+                "WireProtocol",
                 "consentd", "consentctl",
             ],
             swiftSettings: strict),

@@ -20,20 +20,23 @@
 //     bits 0…39 boundary: keys with an old home ≥ boundary have moved; 40…63 index into the list of sizes
 //
 // Invariants, by which readers need no lock:
-//  A. The writer stores a key word only into an empty slot, after emptying it and before filling it; all three
+//  A. The writer stores a key word only into an empty slot, after emptying it and before filling it; all
+//  three
 //     stores are releases.
-//  B. A key's slot only ever moves up: it moves when its new home is above its slot. So no key comes back to a
+//  B. A key's slot only ever moves up: it moves when its new home is above its slot. So no key comes back to
+//  a
 //     slot that it left. Moving = copy to a new slot, then store the map word, then empty the old slot.
-//  C. At all times, for each key, all lines from its home (by the map word) up to its slot have its filter bit.
+//  C. At all times, for each key, all lines from its home (by the map word) up to its slot have its filter
+//  bit.
 //
-// A hit is right: a reader loads key, value, key. If both keys equal the one sought and the value is not empty
-// and has its 16 bits, the value belongs to that key. An earlier key's value was emptied before the first load's
-// key was stored (A). A later key's value came after that key (A): the second load would see it or a still later
-// one, and by B never the sought one again.
+// A hit is right: a reader loads key, value, key. If both keys equal the one sought and the value is not
+// empty and has its 16 bits, the value belongs to that key. An earlier key's value was emptied before the
+// first load's key was stored (A). A later key's value came after that key (A): the second load would see it
+// or a still later one, and by B never the sought one again.
 //
-// A miss is right if the key's home is the same before and after the search: by B, C its slot then did not move
-// and every line up to it led on. If the home changed the reader searches again; homes only go up, one step for
-// each growth, so this ends. A paused writer keeps nobody waiting.
+// A miss is right if the key's home is the same before and after the search: by B, C its slot then did not
+// move and every line up to it led on. If the home changed the reader searches again; homes only go up, one
+// step for each growth, so this ends. A paused writer keeps nobody waiting.
 
 import CPlatform
 import ConsentDomain

@@ -22,7 +22,9 @@ struct AddressKeyer {
         keyring = connection.core.keyring
         controller = ControllerID(rawValue: question.controller)
         kind = Channel(rawValue: question.channel)?.contactKind ?? .opaque
-        region = connection.catalogue.catalogue.controllers[controller].flatMap { PhoneRegion(code: $0.region) }
+        region = connection.catalogue.catalogue.controllers[controller].flatMap {
+            PhoneRegion(code: $0.region)
+        }
     }
 
     /// The key of one address.

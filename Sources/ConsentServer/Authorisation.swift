@@ -1,7 +1,7 @@
 // Who is calling, and what it may do.
 //
-// Two kinds of caller exist: one without a credential, which this server accepts on loopback only, and the bearer of
-// the admin token that `--init` wrote. Erase, catalogue and admin need the token even on loopback.
+// Two kinds of caller exist: one without a credential, which this server accepts on loopback only, and the
+// bearer of the admin token that `--init` wrote. Erase, catalogue and admin need the token even on loopback.
 
 import Crypto
 import WireProtocol
@@ -63,7 +63,8 @@ struct Authorisation: Sendable {
     /// The first characters of a name, at most 64 bytes of UTF-8, without control characters.
     private static func truncated(_ name: String) -> String {
         var result = ""
-        for character in name where !character.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
+        for character in name
+        where !character.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
             guard result.utf8.count + character.utf8.count <= 64 else { break }
             result.append(character)
         }

@@ -1,8 +1,8 @@
 // The catalogue as the event loops see it.
 //
-// The writer thread posts a new snapshot; each connection keeps a reference and asks one atomic, once a read burst,
-// whether a newer one was posted. A change is posted before it is acknowledged, so no answer given after the
-// acknowledgement of a change relies on the catalogue before it.
+// The writer thread posts a new snapshot; each connection keeps a reference and asks one atomic, once a read
+// burst, whether a newer one was posted. A change is posted before it is acknowledged, so no answer given
+// after the acknowledgement of a change relies on the catalogue before it.
 
 import ConsentDomain
 import Synchronization

@@ -5,7 +5,9 @@ import ConsentWire
 import WireProtocol
 
 enum CatalogueHandler {
-    static func putController(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+    static func putController(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan)
+        throws(WireError)
+    {
         let request = try Wire.PutControllerRequest(decoding: body)
         do throws(CatalogueMappingError) {
             WriteHandler.enqueue(connection, header, .putController(try Controller(request.controller)))
@@ -14,7 +16,8 @@ enum CatalogueHandler {
         }
     }
 
-    static func putPurpose(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+    static func putPurpose(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError)
+    {
         let request = try Wire.PutPurposeRequest(decoding: body)
         do throws(CatalogueMappingError) {
             WriteHandler.enqueue(connection, header, .putPurpose(try Purpose(request.purpose)))
@@ -23,7 +26,8 @@ enum CatalogueHandler {
         }
     }
 
-    static func putNotice(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+    static func putNotice(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError)
+    {
         let request = try Wire.PutNoticeRequest(decoding: body)
         do throws(CatalogueMappingError) {
             WriteHandler.enqueue(connection, header, .putNotice(try Notice(request.notice)))
@@ -37,7 +41,8 @@ enum CatalogueHandler {
     ) throws(WireError) {
         let request = try Wire.InvalidateNoticeRequest(decoding: body)
         guard request.reason.utf8.count <= Wire.Limits.textBytesMax else {
-            throw .overLimit(name: "reason", value: request.reason.utf8.count, limit: Wire.Limits.textBytesMax)
+            throw .overLimit(
+                name: "reason", value: request.reason.utf8.count, limit: Wire.Limits.textBytesMax)
         }
         WriteHandler.enqueue(
             connection, header,
@@ -46,7 +51,8 @@ enum CatalogueHandler {
                 effective: Timestamp(wire: request.effective) ?? .epoch))
     }
 
-    static func catalogue(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+    static func catalogue(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError)
+    {
         let request = try Wire.CatalogueRequest(decoding: body)
         let catalogue = connection.catalogue.catalogue
         var response = Wire.CatalogueResponse()
@@ -58,7 +64,8 @@ enum CatalogueHandler {
             }
             response.notices = [Wire.Notice(notice, id: Digest32(id), withText: request.texts)]
         } else {
-            response.controllers = catalogue.controllers.values.sorted { $0.id < $1.id }.map(Wire.Controller.init)
+            response.controllers = catalogue.controllers.values.sorted { $0.id < $1.id }.map(
+                Wire.Controller.init)
             response.purposes = catalogue.purposes.values.sorted { $0.id < $1.id }.map(Wire.Purpose.init)
             for id in catalogue.noticeOrdinals {
                 guard let notice = catalogue.notices[id] else { continue }

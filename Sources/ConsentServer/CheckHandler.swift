@@ -1,8 +1,8 @@
 // Check and CheckBatch.
 //
-// No await, allocation, lock or SQL on the way: a request is read in place, the index is probed, the answer is
-// written into the connection's output. Single checks by key that come in one read burst are gathered and go
-// through the index's kernel together.
+// No await, allocation, lock or SQL on the way: a request is read in place, the index is probed, the answer
+// is written into the connection's output. Single checks by key that come in one read burst are gathered and
+// go through the index's kernel together.
 
 import CPlatform
 import ConsentDomain
@@ -26,7 +26,8 @@ enum CheckHandler {
         case .look(let constant, let isService):
             connection.gathered.append(
                 SlotQuery(
-                    key: SlotKey(low: request.key.word0 ^ constant.low, high: request.key.word1 ^ constant.high),
+                    key: SlotKey(
+                        low: request.key.word0 ^ constant.low, high: request.key.word1 ^ constant.high),
                     channel: question.channel, purpose: question.purpose, isService: isService),
                 stream: header.stream)
             if connection.gathered.isFull { answerGathered(connection) }
@@ -35,7 +36,8 @@ enum CheckHandler {
 
     /// A single check by address.
     private static func checkAddress(
-        _ connection: Connection, _ header: FrameHeader, _ request: Wire.CheckRequestView, _ question: Question
+        _ connection: Connection, _ header: FrameHeader, _ request: Wire.CheckRequestView,
+        _ question: Question
     ) throws(WireError) {
         guard request.keyMode == .raw else {
             throw .overLimit(name: "key_mode", value: Int(request.keyMode.rawValue), limit: 1)
@@ -75,7 +77,8 @@ enum CheckHandler {
             let shown = finer ? reason : ReasonTable.coarse(reason)
             if ReasonTable.isAllow(reason) { allows += 1 }
             append(
-                to: &connection.output, stream, sequence: sequence, now: now, reason: shown, untilDay: untilDay)
+                to: &connection.output, stream, sequence: sequence, now: now, reason: shown,
+                untilDay: untilDay)
         }
         core.metrics.checks.count(count)
         core.metrics.allows.count(allows)
@@ -87,7 +90,8 @@ enum CheckHandler {
         core.metrics.checks.count()
         if ReasonTable.isAllow(reason) { core.metrics.allows.count() }
         append(
-            to: &connection.output, stream, sequence: core.index.publishedSequence, now: connection.gathered.now,
+            to: &connection.output, stream, sequence: core.index.publishedSequence,
+            now: connection.gathered.now,
             reason: reason, untilDay: untilDay)
     }
 
@@ -99,7 +103,8 @@ enum CheckHandler {
         let frame = output.beginFrame(.response, stream: stream)
         Wire.CheckResponse(
             sequence: sequence, now: now.microseconds, validUntil: ReasonTable.microseconds(day: untilDay),
-            decision: Wire.Decision(rawValue: ReasonTable.decision(reason)), reason: Wire.Reason(rawValue: reason)
+            decision: Wire.Decision(rawValue: ReasonTable.decision(reason)),
+            reason: Wire.Reason(rawValue: reason)
         ).encode(into: &output)
         output.endFrame(frame)
     }
@@ -107,7 +112,8 @@ enum CheckHandler {
     // MARK: Batch
 
     /// Answers a batch.
-    static func checkBatch(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+    static func checkBatch(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError)
+    {
         let request = try Wire.CheckBatchRequestView(body)
         let count = Int(request.count)
         guard count <= Wire.Limits.batchItemsMax else {
@@ -150,7 +156,8 @@ enum CheckHandler {
     }
 
     private static func write(
-        _ connection: Connection, _ stream: UInt32, sequence: UInt64, count: Int, want: UInt8, whole: Wire.Decision
+        _ connection: Connection, _ stream: UInt32, sequence: UInt64, count: Int, want: UInt8,
+        whole: Wire.Decision
     ) {
         let scratch = connection.scratch
         let frame = connection.output.beginFrame(.response, stream: stream)
@@ -160,8 +167,12 @@ enum CheckHandler {
             errorCount: UInt32(scratch.errors.count), receiptLength: 0, want: want, whole: whole
         ).beginEncoding(into: &connection.output)
         let allows = scratch.writeBits(count, at: columns.allow, of: &connection.output)
-        if want & WantBits.reasons != 0 { scratch.writeReasons(count, at: columns.reasons, of: &connection.output) }
-        if want & WantBits.validDays != 0 { scratch.writeDays(count, at: columns.validDays, of: &connection.output) }
+        if want & WantBits.reasons != 0 {
+            scratch.writeReasons(count, at: columns.reasons, of: &connection.output)
+        }
+        if want & WantBits.validDays != 0 {
+            scratch.writeDays(count, at: columns.validDays, of: &connection.output)
+        }
         for (position, error) in scratch.errors.enumerated() {
             let offset = columns.errors.lowerBound + position * Wire.ItemError.byteCount
             connection.output.store(error.index, at: offset)
@@ -194,7 +205,9 @@ enum CheckHandler {
     @inline(__always)
     static func verdict(_ connection: Connection, _ question: Question) -> Verdict {
         let core = connection.core
-        if question.minSequence > core.index.publishedSequence { return .settled(reason: Reason.notFresh.rawValue) }
+        if question.minSequence > core.index.publishedSequence {
+            return .settled(reason: Reason.notFresh.rawValue)
+        }
         let blocking = core.serving.blockingReason
         let answer = connection.catalogue.checkGuard.answer(
             controller: question.controller, channel: question.channel, purpose: question.purpose,
@@ -203,7 +216,8 @@ enum CheckHandler {
         case .deny(let reason): return .settled(reason: reason.rawValue)
         case .proceed(let isService):
             if blocking != 0 && !isService { return .settled(reason: blocking) }
-            guard let constant = connection.catalogue.constants[ControllerID(rawValue: question.controller)] else {
+            guard let constant = connection.catalogue.constants[ControllerID(rawValue: question.controller)]
+            else {
                 return .settled(reason: Reason.unknownController.rawValue)
             }
             return .look(constant: constant, isService: isService)

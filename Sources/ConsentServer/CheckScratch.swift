@@ -1,7 +1,8 @@
 // Memory that checks work in: allocated once, reused for ever.
 //
-// `GatheredChecks` belongs to a connection and holds the single checks of one read burst. `CheckScratch` belongs to an
-// event loop and holds one batch; a batch is read, answered and forgotten before the loop does anything else.
+// `GatheredChecks` belongs to a connection and holds the single checks of one read burst. `CheckScratch`
+// belongs to an event loop and holds one batch; a batch is read, answered and forgotten before the loop does
+// anything else.
 
 import CPlatform
 import ConsentDomain
@@ -105,7 +106,8 @@ final class CheckScratch: @unchecked Sendable {
         precondition(count <= Self.capacity && keys.count == count * 16, "keys do not match their count")
         guard count > 0, let base = keys.baseAddress else { return }
         index.check(
-            keys: base, count: count, constant: constant, query: query, reasons: reasons, untilDays: untilDays)
+            keys: base, count: count, constant: constant, query: query, reasons: reasons, untilDays: untilDays
+        )
     }
 
     /// Makes keys of a request's addresses; those that have none become errors.

@@ -1,10 +1,11 @@
 // The one way into the register: a queue in front of one writer thread.
 //
-// Order of effects, for every group of writes: stage → commit (fsync) → publish to the index → acknowledge → watchers.
-// Invariant: acknowledged ≤ published ≤ committed.
+// Order of effects, for every group of writes: stage → commit (fsync) → publish to the index → acknowledge →
+// watchers. Invariant: acknowledged ≤ published ≤ committed.
 //
-// Whatever queued while one group was being committed is the next group, refusals first; nothing waits on purpose.
-// Between two groups the thread gives register reads a bounded slice, and flushes derived rows when it is idle.
+// Whatever queued while one group was being committed is the next group, refusals first; nothing waits on
+// purpose. Between two groups the thread gives register reads a bounded slice, and flushes derived rows when
+// it is idle.
 
 import CPlatform
 import ConsentDomain
@@ -167,10 +168,12 @@ final class CommitPipeline: Sendable {
     }
 
     /// Takes what is queued, refusals first; sleeps when there is nothing.
-    private func nextWork(hasTasks: Bool) -> (writes: [WriteJob], tasks: [any RegisterTask], isStopping: Bool) {
+    private func nextWork(hasTasks: Bool) -> (writes: [WriteJob], tasks: [any RegisterTask], isStopping: Bool)
+    {
         var hasSlept = false
         while true {
-            let work = queue.withLock { queue -> (writes: [WriteJob], tasks: [any RegisterTask], isStopping: Bool)? in
+            let work = queue.withLock {
+                queue -> (writes: [WriteJob], tasks: [any RegisterTask], isStopping: Bool)? in
                 let isEmpty = queue.refusals.isEmpty && queue.writes.isEmpty && queue.tasks.isEmpty
                 if isEmpty && !hasTasks && !queue.isStopping && !hasSlept {
                     queue.isSleeping = true

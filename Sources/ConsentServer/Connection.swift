@@ -1,8 +1,9 @@
 // One client's connection: bytes in, frames out, on one event loop.
 //
-// A read burst runs through here synchronously: frames are cut in place from the read buffer, each is dispatched,
-// single checks by key are gathered and answered together, and all output of the burst leaves in one write and one
-// flush. Only calls that wait for the register stay open; their answers come back through `complete`.
+// A read burst runs through here synchronously: frames are cut in place from the read buffer, each is
+// dispatched, single checks by key are gathered and answered together, and all output of the burst leaves in
+// one write and one flush. Only calls that wait for the register stay open; their answers come back through
+// `complete`.
 //
 // Everything in this class belongs to the connection's event loop.
 
@@ -67,7 +68,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
             return sendAndClose(
                 Wire.Goaway(
                     reason: .tooManyConnections, lastStream: 0,
-                    message: "\(core.limits.connectionsMax) connections are open: use fewer, or raise the limit"))
+                    message:
+                        "\(core.limits.connectionsMax) connections are open: use fewer, or raise the limit"))
         }
         eventLoop.scheduleTask(in: .seconds(Int64(core.limits.handshakeSeconds))) { [weak self] in
             self?.handshakeTimedOut()
@@ -114,7 +116,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         isInBurst = false
     }
 
-    /// Keeps the start of a frame whose rest is still to come, in a buffer that is large enough for the whole.
+    /// Keeps the start of a frame whose rest is still to come, in a buffer that is large enough for the
+    /// whole.
     private func keep(_ rest: ByteBuffer) {
         var kept = ByteBufferAllocator().buffer(capacity: max(reader.bytesNeeded, rest.readableBytes))
         kept.writeImmutableBuffer(rest)
@@ -166,7 +169,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         } catch {
             core.metrics.rejectedFrames.count()
             reject(
-                header.stream, error == .bodyChecksum ? .dataLoss : .invalidArgument, "\(error)", notExecuted: true)
+                header.stream, error == .bodyChecksum ? .dataLoss : .invalidArgument, "\(error)",
+                notExecuted: true)
         }
     }
 
@@ -183,7 +187,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         switch Handshake.negotiate(hello, server: core.offer()) {
         case .reject(let goaway): sendAndClose(goaway)
         case .accept(let welcome):
-            guard let access = core.authorisation.access(credential: hello.credential, clientName: hello.clientName)
+            guard
+                let access = core.authorisation.access(
+                    credential: hello.credential, clientName: hello.clientName)
             else {
                 return sendAndClose(
                     Wire.Goaway(
@@ -202,7 +208,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     private func handshakeTimedOut() {
         switch state.phase {
-        case .awaitingPreface, .awaitingHello, .negotiating: closing(.handshakeTimeout, "no hello came in time")
+        case .awaitingPreface, .awaitingHello, .negotiating:
+            closing(.handshakeTimeout, "no hello came in time")
         default: break
         }
     }
@@ -285,11 +292,14 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         guard !isClosing else { return }
         let ping = UInt32(truncatingIfNeeded: id) | 1
         if state.beginDrain(pingValue: ping) {
-            output.appendGoaway(Wire.Goaway(reason: .drain, lastStream: .max, message: "the server is stopping"))
+            output.appendGoaway(
+                Wire.Goaway(reason: .drain, lastStream: .max, message: "the server is stopping"))
             output.appendFrame(.ping, value: ping)
             flushOutput()
             eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in
-                guard let self, case .finishDrain(let lastStream, let thenClose) = state.finishDrain() else { return }
+                guard let self, case .finishDrain(let lastStream, let thenClose) = state.finishDrain() else {
+                    return
+                }
                 finishDrain(lastStream, thenClose)
                 flushOutput()
             }
@@ -336,8 +346,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         flushOutput()
         isInBurst = wasInBurst
         guard let context else { return }
-        // Half-close first and read on for a moment: closing with unread input would reset the connection and could
-        // take the goaway with it.
+        // Half-close first and read on for a moment: closing with unread input would reset the connection and
+        // could take the goaway with it.
         let channel = context.channel
         context.close(mode: .output, promise: nil)
         eventLoop.scheduleTask(in: .milliseconds(250)) { channel.close(promise: nil) }
@@ -427,7 +437,11 @@ struct Completion: Sendable {
             var ours: [Completion] = []
             var others: [Completion] = []
             for completion in rest {
-                if completion.call.connection.eventLoop === loop { ours.append(completion) } else { others.append(completion) }
+                if completion.call.connection.eventLoop === loop {
+                    ours.append(completion)
+                } else {
+                    others.append(completion)
+                }
             }
             let batch = ours
             loop.execute {

@@ -1,8 +1,8 @@
 // From a request frame to the code that answers it: one line a method.
 //
-// The two checks come first and by number, since they are almost all of the traffic; every other method is looked up
-// in the generated table. What the table says of a method (scope, longest body) is enforced here, before its
-// handler sees a byte.
+// The two checks come first and by number, since they are almost all of the traffic; every other method is
+// looked up in the generated table. What the table says of a method (scope, longest body) is enforced here,
+// before its handler sees a byte.
 
 import CPlatform
 import WireProtocol
@@ -26,7 +26,8 @@ enum Dispatcher {
         let method = Wire.Method(rawValue: header.code)
         guard let info = method.info else {
             return connection.reject(
-                header.stream, .unimplemented, "no method has number \(header.code): see Protocol/REFERENCE.md",
+                header.stream, .unimplemented,
+                "no method has number \(header.code): see Protocol/REFERENCE.md",
                 notExecuted: true)
         }
         guard body.byteCount <= info.bodyBytesMax else {
@@ -95,7 +96,8 @@ enum Dispatcher {
         return turnAway(connection, header, admission, scope)
     }
 
-    private static func admitOpen(_ connection: Connection, _ header: FrameHeader, scope: Wire.Scope) -> Bool {
+    private static func admitOpen(_ connection: Connection, _ header: FrameHeader, scope: Wire.Scope) -> Bool
+    {
         guard connection.access.scopes.allows(scope) else {
             return turnAway(connection, header, .takeUp, scope)
         }
@@ -113,7 +115,8 @@ enum Dispatcher {
             connection.core.logger.notice(
                 "call refused: scope missing",
                 metadata: [
-                    "client": "\(connection.access.clientName)", "method": "\(header.code)", "scope": "\(scope)",
+                    "client": "\(connection.access.clientName)", "method": "\(header.code)",
+                    "scope": "\(scope)",
                 ])
             connection.reject(
                 header.stream, .permissionDenied,

@@ -12,7 +12,8 @@ enum KeysHandler {
             throw .overLimit(name: "count", value: count, limit: Wire.Limits.batchItemsMax)
         }
         guard let kind = ContactKind(request.kind) else {
-            throw .overLimit(name: "kind", value: Int(request.kind.rawValue), limit: ContactKind.allCases.count)
+            throw .overLimit(
+                name: "kind", value: Int(request.kind.rawValue), limit: ContactKind.allCases.count)
         }
         let controller = ControllerID(rawValue: request.controller)
         guard let entry = connection.catalogue.catalogue.controllers[controller] else {
@@ -27,7 +28,8 @@ enum KeysHandler {
 
         let frame = connection.output.beginFrame(.response, stream: header.stream)
         let columns = Wire.KeysResponse(
-            count: UInt32(count), errorCount: UInt32(scratch.errors.count), epoch: connection.core.keyring.epoch
+            count: UInt32(count), errorCount: UInt32(scratch.errors.count),
+            epoch: connection.core.keyring.epoch
         ).beginEncoding(into: &connection.output)
         scratch.writeKeys(count, at: columns.keys, of: &connection.output)
         for (position, error) in scratch.errors.enumerated() {

@@ -6,10 +6,14 @@ import ConsentWire
 import WireProtocol
 
 enum ReadHandler {
-    static func preferences(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+    static func preferences(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan)
+        throws(WireError)
+    {
         let request = try Wire.PreferencesRequest(decoding: body)
         let controller = ControllerID(rawValue: request.controller)
-        guard let subject = subject(connection, header, controller, request.contact, request.reference) else { return }
+        guard let subject = subject(connection, header, controller, request.contact, request.reference) else {
+            return
+        }
         query(connection, header) { writer throws(RegisterError) in
             let answer = try RegisterAnswers.preferences(writer, controller: controller, subject: subject)
             return answer.map { answer in { answer.encode(into: &$0) } }
@@ -58,7 +62,9 @@ enum ReadHandler {
     static func history(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         let request = try Wire.HistoryRequest(decoding: body)
         let controller = ControllerID(rawValue: request.controller)
-        guard let subject = subject(connection, header, controller, request.contact, request.reference) else { return }
+        guard let subject = subject(connection, header, controller, request.contact, request.reference) else {
+            return
+        }
         open(
             connection, header,
             HistorySource(controller: controller, subject: subject, withWording: request.wording))
@@ -70,13 +76,15 @@ enum ReadHandler {
         guard request.incarnation.isZero || request.incarnation == core.identity.incarnation else {
             connection.reject(
                 header.stream, .failedPrecondition,
-                "the register has another incarnation: forget what was derived from the old one, and watch from 0")
+                "the register has another incarnation: forget what was derived from the old one, and watch from 0"
+            )
             return connection.endCall(header.stream)
         }
         guard request.after <= core.index.publishedSequence else {
             connection.reject(
                 header.stream, .outOfRange,
-                "sequence \(request.after) is not reached yet; the register is at \(core.index.publishedSequence)")
+                "sequence \(request.after) is not reached yet; the register is at \(core.index.publishedSequence)"
+            )
             return connection.endCall(header.stream)
         }
         open(
@@ -117,7 +125,8 @@ enum ReadHandler {
         let keyring = connection.core.keyring
         guard let controller = connection.catalogue.catalogue.controllers[controllerID] else {
             return refuse(
-                .notFound, "no controller has number \(controllerID.rawValue): see consentctl controller list")
+                .notFound, "no controller has number \(controllerID.rawValue): see consentctl controller list"
+            )
         }
         if !reference.isEmpty {
             return .reference(keyring.referenceKey(controller: controllerID, reference))
@@ -128,9 +137,12 @@ enum ReadHandler {
                 return refuse(.invalidArgument, "name the contact point by an address or a key")
             }
             return .slot(
-                keyring.slotKey(RecipientKey(bytes), controller: controllerID), kind: ContactKind(contact.kind))
+                keyring.slotKey(RecipientKey(bytes), controller: controllerID),
+                kind: ContactKind(contact.kind))
         }
-        let kind = ContactKind(contact.kind) ?? channel?.contactKind ?? (contact.address.contains("@") ? .email : .phone)
+        let kind =
+            ContactKind(contact.kind) ?? channel?.contactKind
+            ?? (contact.address.contains("@") ? .email : .phone)
         switch AddressKeyer(keyring: keyring, controller: controller, kind: kind).key(of: contact.address) {
         case .success(let key): return .slot(keyring.slotKey(key, controller: controllerID), kind: kind)
         case .failure(let error): return refuse(.invalidArgument, "\(error)")
@@ -154,7 +166,8 @@ enum ReadHandler {
     }
 
     /// Begins a stream.
-    private static func open(_ connection: Connection, _ header: FrameHeader, _ source: sending any StreamSource,
+    private static func open(
+        _ connection: Connection, _ header: FrameHeader, _ source: sending any StreamSource,
         followsCommits: Bool = false
     ) {
         let stream = RegisterStream(
@@ -179,11 +192,15 @@ struct CallFailure: Error, Sendable {
 /// One unary read.
 private final class RegisterQuery: RegisterTask {
     private let call: CallContext
-    private let body: @Sendable (RegisterWriter) throws(RegisterError) -> Result<ReadHandler.Encoder, CallFailure>
+    private let body:
+        @Sendable (RegisterWriter) throws(RegisterError) -> Result<ReadHandler.Encoder, CallFailure>
 
     init(
         call: CallContext,
-        body: @escaping @Sendable (RegisterWriter) throws(RegisterError) -> Result<ReadHandler.Encoder, CallFailure>
+        body:
+            @escaping @Sendable (RegisterWriter) throws(RegisterError) -> Result<
+                ReadHandler.Encoder, CallFailure
+            >
     ) {
         self.call = call
         self.body = body
@@ -196,7 +213,8 @@ private final class RegisterQuery: RegisterTask {
 
     private func answer(_ writer: RegisterWriter) -> Completion {
         if call.isExpired {
-            return Completion(call, .deadlineExceeded, "the deadline passed before the read began", notExecuted: true)
+            return Completion(
+                call, .deadlineExceeded, "the deadline passed before the read began", notExecuted: true)
         }
         do throws(RegisterError) {
             switch try body(writer) {

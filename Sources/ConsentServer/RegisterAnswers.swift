@@ -21,7 +21,9 @@ enum RegisterAnswers {
             let state = try writer.register.state(for: slot)
             guard let kind = state?.kind ?? kind else {
                 return .failure(
-                    CallFailure(.invalidArgument, "nothing is on file under this key: state the kind of contact point"))
+                    CallFailure(
+                        .invalidArgument, "nothing is on file under this key: state the kind of contact point"
+                    ))
             }
             response.contacts = [
                 contact(
@@ -42,7 +44,8 @@ enum RegisterAnswers {
     }
 
     private static func contact(
-        _ writer: RegisterWriter, slot: SlotKey, _ state: ContactState, controller: ControllerID, now: Timestamp
+        _ writer: RegisterWriter, slot: SlotKey, _ state: ContactState, controller: ControllerID,
+        now: Timestamp
     ) -> Wire.ContactPreferences {
         let catalogue = writer.register.catalogue
         var preferences: [Wire.Preference] = []
@@ -52,7 +55,8 @@ enum RegisterAnswers {
                 preferences.append(
                     Wire.Preference(
                         channel: Wire.Channel(channel), purpose: purpose.id.rawValue,
-                        state: Wire.CellState(rawValue: cell.stateCode), decision: Wire.Decision(cell.reason.decision),
+                        state: Wire.CellState(rawValue: cell.stateCode),
+                        decision: Wire.Decision(cell.reason.decision),
                         reason: Wire.Reason(cell.reason), since: cell.since.microseconds,
                         validUntil: cell.validUntil, event: cell.sequence))
             }
@@ -98,8 +102,10 @@ enum RegisterAnswers {
     }
 
     /// An event as readers see it.
-    static func record(_ writer: RegisterWriter, _ event: ConsentEvent, withWording: Bool) -> Wire.EventRecord {
-        Wire.EventRecord(event, notice: withWording ? event.notice.flatMap { writer.register.catalogue.notices[$0] } : nil)
+    static func record(_ writer: RegisterWriter, _ event: ConsentEvent, withWording: Bool) -> Wire.EventRecord
+    {
+        Wire.EventRecord(
+            event, notice: withWording ? event.notice.flatMap { writer.register.catalogue.notices[$0] } : nil)
     }
 
     // MARK: One cell
@@ -121,7 +127,8 @@ enum RegisterAnswers {
         let catalogue = writer.register.catalogue
         let cell = state.finding(channel: channel, purpose: purpose)
         var answer = CellAnswer(
-            reason: .noRecord, stateCode: cell.outcome.code, since: cell.since ?? .epoch, sequence: cell.sequence)
+            reason: .noRecord, stateCode: cell.outcome.code, since: cell.since ?? .epoch,
+            sequence: cell.sequence)
         switch writer.core.board.current.checkGuard.answer(
             controller: controller.rawValue, channel: channel.rawValue, purpose: purpose.rawValue,
             claimedClass: statedClass, contactKind: state.kind.rawValue)
@@ -133,7 +140,8 @@ enum RegisterAnswers {
                 return answer
             }
             let query = CheckQuery(
-                channel: channel.rawValue, purpose: purpose.rawValue, isService: isService, today: now.day.rawValue,
+                channel: channel.rawValue, purpose: purpose.rawValue, isService: isService,
+                today: now.day.rawValue,
                 now: now.microseconds)
             let notice = catalogue.notice(ordinal: cell.outcome.noticeOrdinal)
             let code = query.reason(
@@ -142,7 +150,9 @@ enum RegisterAnswers {
             if answer.reason == .noRecord {
                 answer.reason = state.noRecordReason(channel: channel, purpose: purpose, today: now.day)
             }
-            if answer.reason == .consent { answer.validUntil = ReasonTable.microseconds(day: cell.outcome.untilDay) }
+            if answer.reason == .consent {
+                answer.validUntil = ReasonTable.microseconds(day: cell.outcome.untilDay)
+            }
         }
         return answer
     }
@@ -158,12 +168,16 @@ enum RegisterAnswers {
         if case .slot(let slot, _)? = subject {
             sequence = try newestGrant(writer, slot, request) ?? 0
             if sequence == 0 {
-                return .failure(CallFailure(.notFound, "no grant is on file for this contact point: see consentctl history"))
+                return .failure(
+                    CallFailure(
+                        .notFound, "no grant is on file for this contact point: see consentctl history"))
             }
         }
         guard sequence > 0, let event = try register.event(sequence) else {
             return .failure(
-                CallFailure(.notFound, "no event has sequence \(sequence); the register is at \(register.lastSequence)"))
+                CallFailure(
+                    .notFound,
+                    "no event has sequence \(sequence); the register is at \(register.lastSequence)"))
         }
         let head = try register.signedHead(now: writer.core.clock.now)
         let path = try register.inclusionProof(sequence: sequence, treeSize: head.treeSize)
@@ -183,8 +197,8 @@ enum RegisterAnswers {
         return .success(response)
     }
 
-    /// Sequence of the newest grant (or confirmation) of a contact point that covers the channel and purpose asked
-    /// for, where they are.
+    /// Sequence of the newest grant (or confirmation) of a contact point that covers the channel and purpose
+    /// asked for, where they are.
     private static func newestGrant(
         _ writer: RegisterWriter, _ slot: SlotKey, _ request: Wire.ProofRequest
     ) throws(RegisterError) -> UInt64? {
@@ -192,7 +206,9 @@ enum RegisterAnswers {
             guard let event = try writer.register.event(sequence) else { continue }
             guard event.kind == .grant || event.kind == .renew || event.kind == .confirm else { continue }
             if let channel = Channel(request.channel), !event.channels.covers(channel) { continue }
-            if let purpose = PurposeID(rawValue: request.purpose), !event.purposes.covers(purpose) { continue }
+            if let purpose = PurposeID(rawValue: request.purpose), !event.purposes.covers(purpose) {
+                continue
+            }
             return event.kind == .confirm && event.refersTo != 0 ? event.refersTo : sequence
         }
         return nil
@@ -208,7 +224,8 @@ enum RegisterAnswers {
             return .failure(
                 CallFailure(
                     .failedPrecondition,
-                    "the log has \(head.treeSize) events, fewer than \(since): this is not the log that you saw"))
+                    "the log has \(head.treeSize) events, fewer than \(since): this is not the log that you saw"
+                ))
         }
         var response = Wire.HeadResponse(head: Wire.SignedHead(head), consistency: [])
         if since > 0 {

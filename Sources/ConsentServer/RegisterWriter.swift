@@ -5,9 +5,9 @@
 //     3 publish    states and notices, then the sequence     (ConsentIndex)
 //     4 acknowledge, 5 wake the watchers
 //
-// A job that is refused stages nothing. When the disk is full before the fsync, the whole group is rolled back and
-// answered "not executed". When the commit itself fails, nobody knows what is on disk: the group fails, marketing is
-// indeterminate from then on, and the process ends; recovery is a restart.
+// A job that is refused stages nothing. When the disk is full before the fsync, the whole group is rolled
+// back and answered "not executed". When the commit itself fails, nobody knows what is on disk: the group
+// fails, marketing is indeterminate from then on, and the process ends; recovery is a restart.
 
 import CPlatform
 import ConsentDomain
@@ -35,8 +35,8 @@ final class RegisterWriter {
 
     // MARK: Writes
 
-    /// Commits jobs, refusals first as they come. A change to the catalogue makes a group of its own, so that the
-    /// jobs after it see it.
+    /// Commits jobs, refusals first as they come. A change to the catalogue makes a group of its own, so that
+    /// the jobs after it see it.
     func commit(_ jobs: [WriteJob]) {
         var group: [WriteJob] = []
         for job in jobs {
@@ -61,7 +61,8 @@ final class RegisterWriter {
             for job in jobs {
                 if job.call.isExpired && !job.operation.isRefusal {
                     completions.append(
-                        Completion(job.call, .deadlineExceeded, "the deadline passed before the write began",
+                        Completion(
+                            job.call, .deadlineExceeded, "the deadline passed before the write began",
                             notExecuted: true))
                 } else {
                     completions.append(try executor.execute(job))
@@ -98,7 +99,8 @@ final class RegisterWriter {
     /// Shows the register's figures to Stats.
     func postFigures() {
         let figures = RegisterFigures(
-            events: register.lastSequence, walBytes: UInt64(register.walBytes), derivedSequence: register.derivedSequence)
+            events: register.lastSequence, walBytes: UInt64(register.walBytes),
+            derivedSequence: register.derivedSequence)
         core.registerFigures.withLock { $0 = figures }
     }
 
@@ -109,7 +111,8 @@ final class RegisterWriter {
             core.index.setNoticeInvalid(ordinal: notice.ordinal, from: notice.invalidatedFrom.microseconds)
         }
         core.board.post(
-            CatalogueSnapshot(version: core.board.current.version + 1, catalogue: catalogue, keyring: core.keyring))
+            CatalogueSnapshot(
+                version: core.board.current.version + 1, catalogue: catalogue, keyring: core.keyring))
     }
 
     private func recover(_ jobs: [WriteJob], from error: RegisterError) {
@@ -132,8 +135,11 @@ final class RegisterWriter {
 
     private func fail(_ jobs: [WriteJob], _ message: String, notExecuted: Bool = false) {
         Completion.deliver(
-            jobs.map { Completion($0.call, .unavailable, message, notExecuted: notExecuted,
-                retryAfterMicroseconds: notExecuted ? 1_000_000 : 0) })
+            jobs.map {
+                Completion(
+                    $0.call, .unavailable, message, notExecuted: notExecuted,
+                    retryAfterMicroseconds: notExecuted ? 1_000_000 : 0)
+            })
     }
 
     // MARK: Watches
@@ -175,11 +181,13 @@ final class RegisterWriter {
         } catch {
             isFlushing = false
             if error.isFatal { return stop("the register failed: \(error)", []) }
-            core.logger.error("derived rows were not written; trying again later", metadata: ["error": "\(error)"])
+            core.logger.error(
+                "derived rows were not written; trying again later", metadata: ["error": "\(error)"])
         }
     }
 
-    /// Moves the write-ahead log to the database when it has grown; after the acknowledgements, not before them.
+    /// Moves the write-ahead log to the database when it has grown; after the acknowledgements, not before
+    /// them.
     func checkpointIfDue() {
         guard !hasFailed else { return }
         do throws(RegisterError) {

@@ -42,7 +42,8 @@ public final class ConsentServer: Sendable {
     ) async throws -> ConsentServer {
         let began = consent_monotonic_nanoseconds()
         if configuration.initialise {
-            try StateFolder.initialise(path: configuration.stateFolder, isTestRegister: configuration.testRegister)
+            try StateFolder.initialise(
+                path: configuration.stateFolder, isTestRegister: configuration.testRegister)
         }
         let folder = try await open(configuration)
         let keyring = folder.keyring
@@ -54,7 +55,8 @@ public final class ConsentServer: Sendable {
         let pipeline = CommitPipeline(limits: configuration.limits)
         let core = ServerCore(
             limits: configuration.limits, index: index, pipeline: pipeline,
-            board: CatalogueBoard(CatalogueSnapshot(version: 1, catalogue: register.catalogue, keyring: keyring)),
+            board: CatalogueBoard(
+                CatalogueSnapshot(version: 1, catalogue: register.catalogue, keyring: keyring)),
             clock: ServerClock(lastRecordedAt: register.lastRecordedAt), keyring: keyring,
             authorisation: Authorisation(adminToken: Hexadecimal.text(of: folder.adminToken)),
             serving: Serving(blocking: register.restorePending ? .restored : nil), logger: logger,
@@ -150,7 +152,9 @@ public final class ConsentServer: Sendable {
         }
         let isClean = core.openConnections.isEmpty
         if !isClean {
-            core.logger.warning("connections cut at the end of the drain", metadata: ["count": "\(core.openConnections.count)"])
+            core.logger.warning(
+                "connections cut at the end of the drain",
+                metadata: ["count": "\(core.openConnections.count)"])
         }
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async { [core] in

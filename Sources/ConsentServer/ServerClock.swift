@@ -21,6 +21,8 @@ final class ServerClock: Sendable {
 
     /// Writer thread only: time does not go back behind this.
     func recorded(at time: Timestamp) {
-        if time.microseconds > floor.load(ordering: .relaxed) { floor.store(time.microseconds, ordering: .relaxed) }
+        if time.microseconds > floor.load(ordering: .relaxed) {
+            floor.store(time.microseconds, ordering: .relaxed)
+        }
     }
 }

@@ -65,7 +65,8 @@ final class ServerCore: Sendable {
     }
 
     init(
-        limits: ServerConfiguration.Limits, index: ConsentIndex, pipeline: CommitPipeline, board: CatalogueBoard,
+        limits: ServerConfiguration.Limits, index: ConsentIndex, pipeline: CommitPipeline,
+        board: CatalogueBoard,
         clock: ServerClock, keyring: RecipientKeyring, authorisation: Authorisation, serving: Serving,
         logger: Logger, identity: Identity, stateFolder: String, onFatalError: @escaping @Sendable () -> Void
     ) {

@@ -27,7 +27,8 @@ public struct ServerFailure: Error, Sendable {
         case let error as IOError where error.errnoCode == EADDRINUSE:
             self.init(
                 exitCode: 69,
-                message: "port \(configuration.port) of \(configuration.host) is in use: stop the other server, or "
+                message:
+                    "port \(configuration.port) of \(configuration.host) is in use: stop the other server, or "
                     + "listen elsewhere (--listen)")
         default:
             self.init(
@@ -40,7 +41,8 @@ public struct ServerFailure: Error, Sendable {
     private static func exitCode(of error: RegisterError) -> Int32 {
         switch error {
         case .commitFailed, .stopped, .inputOutput, .full, .sqlite, .outOfRange: 70
-        case .inUse, .missing, .notARegister, .newerThanProgram, .settingRefused, .corrupt, .otherRecipientKey,
+        case .inUse, .missing, .notARegister, .newerThanProgram, .settingRefused, .corrupt,
+            .otherRecipientKey,
             .otherLogKey, .exists, .system:
             78
         }

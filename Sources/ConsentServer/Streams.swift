@@ -1,10 +1,12 @@
 // Server-streaming calls: History, Watch, Backup.
 //
-// A stream keeps a position, never an open statement. It sends while it has credit and its connection takes output,
-// then it rests until a credit frame or the writable socket wakes it; nothing is buffered for it meanwhile.
+// A stream keeps a position, never an open statement. It sends while it has credit and its connection takes
+// output, then it rests until a credit frame or the writable socket wakes it; nothing is buffered for it
+// meanwhile.
 //
-// State is split by thread: the connection's loop owns credit (in ServerConnectionState) and calls `resume`; the
-// writer thread owns the position and reads. `grant` carries credit over: items that may be sent without asking.
+// State is split by thread: the connection's loop owns credit (in ServerConnectionState) and calls `resume`;
+// the writer thread owns the position and reads. `grant` carries credit over: items that may be sent without
+// asking.
 
 import Synchronization
 import WireProtocol
@@ -122,7 +124,8 @@ final class RegisterStream: ServerStream, RegisterTask, @unchecked Sendable {
         }
         guard wasOpen else { return }
         Completion.deliver([
-            status == .ok ? Completion(call, kind: .end) { _ in } : Completion(call, kind: .end, status, message)
+            status == .ok
+                ? Completion(call, kind: .end) { _ in } : Completion(call, kind: .end, status, message)
         ])
     }
 

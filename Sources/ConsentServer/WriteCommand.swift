@@ -1,5 +1,5 @@
-// A write as the event loop hands it to the writer thread: decoded, normalised, keyed and hashed, so that the one
-// writer thread does only what needs the register.
+// A write as the event loop hands it to the writer thread: decoded, normalised, keyed and hashed, so that the
+// one writer thread does only what needs the register.
 
 import ConsentDomain
 

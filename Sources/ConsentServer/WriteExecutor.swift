@@ -1,7 +1,8 @@
-// Turns the writes of one group into events: idempotency first, then the gate, then one event a contact point.
+// Turns the writes of one group into events: idempotency first, then the gate, then one event a contact
+// point.
 //
-// Runs on the writer thread, within one transaction of the register. A write that is refused stages nothing; what is
-// staged is folded at once, so a later write of the same group is judged by it.
+// Runs on the writer thread, within one transaction of the register. A write that is refused stages nothing;
+// what is staged is folded at once, so a later write of the same group is judged by it.
 
 import ConsentDomain
 import ConsentRegister
@@ -83,7 +84,9 @@ struct WriteExecutor {
         guard let first = try event(sequence), let personal = first.personal else {
             return .refused([RefusalFinding(.erased)])
         }
-        guard personal.contentMAC == command.contentMAC else { return .refused([RefusalFinding(.eventIDReused)]) }
+        guard personal.contentMAC == command.contentMAC else {
+            return .refused([RefusalFinding(.eventIDReused)])
+        }
         var events = [first]
         var position = 1
         while let next = try register.sequence(of: command.eventID.forContact(position)),
@@ -129,7 +132,8 @@ struct WriteExecutor {
             findings.append(RefusalFinding(.badAddress, subject: "no address and no reference"))
         }
         if register.catalogue.controllers[command.controller] == nil {
-            findings.append(RefusalFinding(.unknownController, subject: "controller \(command.controller.rawValue)"))
+            findings.append(
+                RefusalFinding(.unknownController, subject: "controller \(command.controller.rawValue)"))
         }
         // A refusal is never turned away for its evidence: what may not be kept is left out.
         let problem = TextRules.problem(
@@ -173,7 +177,9 @@ struct WriteExecutor {
         var subjects = command.contacts
         if subjects.isEmpty {
             subjects = try subjectsOfReference(command)
-            guard !subjects.isEmpty else { return .failure(.init(refusals: [RefusalFinding(.unknownReference)])) }
+            guard !subjects.isEmpty else {
+                return .failure(.init(refusals: [RefusalFinding(.unknownReference)]))
+            }
         }
         var targets: [Target] = []
         for subject in subjects {
@@ -181,11 +187,14 @@ struct WriteExecutor {
                 command.channels.isAll ? ChannelSet.all : command.channels.intersection(subject.kind.channels)
             if !channels.isEmpty { targets.append(Target(subject: subject, channels: channels)) }
         }
-        return targets.isEmpty ? .failure(.init(refusals: [RefusalFinding(.badAddress, subject: "no address fits the channels named")])) : .success(targets)
+        return targets.isEmpty
+            ? .failure(
+                .init(refusals: [RefusalFinding(.badAddress, subject: "no address fits the channels named")]))
+            : .success(targets)
     }
 
-    /// Every contact point recorded under a reference. Their addresses are not known here, so the events carry the
-    /// key alone and no address commitment.
+    /// Every contact point recorded under a reference. Their addresses are not known here, so the events
+    /// carry the key alone and no address commitment.
     private func subjectsOfReference(_ command: WriteCommand) throws(RegisterError) -> [WriteSubject] {
         let reference = core.keyring.referenceKey(controller: command.controller, command.reference)
         var subjects: [WriteSubject] = []
@@ -198,11 +207,13 @@ struct WriteExecutor {
     }
 
     private func subject(
-        of slot: SlotKey, _ kind: ContactKind, _ command: WriteCommand, controller: ControllerID, position: Int
+        of slot: SlotKey, _ kind: ContactKind, _ command: WriteCommand, controller: ControllerID,
+        position: Int
     ) -> WriteSubject {
         var personal = PersonalPart(
             key: core.keyring.recipientKey(of: slot, controller: controller),
-            eventID: command.eventID.forContact(position), contentMAC: command.contentMAC, addressCommitment: .zero)
+            eventID: command.eventID.forContact(position), contentMAC: command.contentMAC,
+            addressCommitment: .zero)
         personal.reference = command.reference
         personal.staff = command.staff
         personal.evidence = command.evidence
@@ -243,7 +254,9 @@ struct WriteExecutor {
         switch event.kind {
         case .grant, .renew, .confirm:
             event.retentionDay = day.adding(months: Int(controller.retentionMonths))
-            if controller.validityMonths > 0 { event.validityDay = day.adding(months: Int(controller.validityMonths)) }
+            if controller.validityMonths > 0 {
+                event.validityDay = day.adding(months: Int(controller.validityMonths))
+            }
         case .contactSeen: event.retentionDay = day.adding(months: Int(controller.retentionMonths))
         default: break
         }
@@ -297,7 +310,9 @@ struct WriteExecutor {
             return .refused([RefusalFinding(.badToken)])
         }
         let occurredAt = min(command.occurredAt ?? now, now)
-        guard Self.isPending(grant, in: state, at: occurredAt.day) else { return .refused([RefusalFinding(.badToken)]) }
+        guard Self.isPending(grant, in: state, at: occurredAt.day) else {
+            return .refused([RefusalFinding(.badToken)])
+        }
 
         var draft = GrantDraft(controller: grant.controller)
         draft.contacts = [DraftContact(kind: kind)]
@@ -331,8 +346,8 @@ struct WriteExecutor {
         return .recorded([try stage(event, target.subject)])
     }
 
-    /// Whether a grant's cells wait for a confirmation. A second grant does not restart the wait of the first, and its
-    /// token confirms what waits.
+    /// Whether a grant's cells wait for a confirmation. A second grant does not restart the wait of the
+    /// first, and its token confirms what waits.
     private static func isPending(_ grant: ConsentEvent, in state: ContactState, at day: Day) -> Bool {
         state.cells.contains { cell in
             guard let pending = cell.pending else { return false }
@@ -374,7 +389,9 @@ struct WriteExecutor {
         response.status = status
         response.sequence = events.map(\.sequence).max() ?? 0
         response.sequences = events.map(\.sequence)
-        response.eventIds = events.map { event in event.personal.map { Wire.Bytes16($0.eventID) } ?? Wire.Bytes16() }
+        response.eventIds = events.map { event in
+            event.personal.map { Wire.Bytes16($0.eventID) } ?? Wire.Bytes16()
+        }
         guard events.contains(where: { !$0.pendingChannels.isEmpty }) else { return }
         for event in events { response.tokens.append(try token(of: event)) }
     }
@@ -382,7 +399,8 @@ struct WriteExecutor {
     /// The token that confirms an event; empty where nothing is pending.
     private func token(of event: ConsentEvent) throws(RegisterError) -> [UInt8] {
         guard !event.pendingChannels.isEmpty, let personal = event.personal,
-            let state = try register.state(for: core.keyring.slotKey(personal.key, controller: event.controller)),
+            let state = try register.state(
+                for: core.keyring.slotKey(personal.key, controller: event.controller)),
             Self.isPending(event, in: state, at: now.day)
         else { return [] }
         return core.keyring.confirmationToken(grant: personal.eventID, sequence: event.sequence)

@@ -1,4 +1,5 @@
-// Calls that append events about contact points: decoded here, on the event loop; executed by the writer thread.
+// Calls that append events about contact points: decoded here, on the event loop; executed by the writer
+// thread.
 
 import ConsentDomain
 import ConsentWire
@@ -58,7 +59,8 @@ enum WriteHandler {
         enqueue(connection, header, .write(try command.finished()))
     }
 
-    static func importRows(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+    static func importRows(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError)
+    {
         let request = try Wire.ImportRequest(decoding: body)
         guard request.rows.count <= Wire.Limits.importRowsMax else {
             throw .overLimit(name: "rows", value: request.rows.count, limit: Wire.Limits.importRowsMax)
@@ -100,7 +102,10 @@ enum WriteHandler {
         of row: Wire.ImportRow, _ connection: Connection
     ) -> Result<WriteCommand, ImportRowCommand.RowError> {
         guard let kind = EventKind(rawValue: row.kind.rawValue), importable.contains(kind) else {
-            return .failure(ImportRowCommand.RowError(refusals: [RefusalFinding(.notSpecific, subject: "event \(row.kind)")]))
+            return .failure(
+                ImportRowCommand.RowError(refusals: [
+                    RefusalFinding(.notSpecific, subject: "event \(row.kind)")
+                ]))
         }
         var command = WriteDraft(connection, kind, controller: row.controller)
         command.via = .import
@@ -118,7 +123,8 @@ enum WriteHandler {
         do throws(WireError) {
             return .success(try command.finished())
         } catch {
-            return .failure(ImportRowCommand.RowError(refusals: [RefusalFinding(.badText, subject: "\(error)")]))
+            return .failure(
+                ImportRowCommand.RowError(refusals: [RefusalFinding(.badText, subject: "\(error)")]))
         }
     }
 
@@ -133,7 +139,8 @@ enum WriteHandler {
                 "\(connection.core.limits.queuedWritesMax) writes are waiting: try again", notExecuted: true,
                 retryAfterMicroseconds: 50_000)
         case .stopped:
-            connection.reject(header.stream, .unavailable, "the server is stopping: connect again", notExecuted: true)
+            connection.reject(
+                header.stream, .unavailable, "the server is stopping: connect again", notExecuted: true)
         }
         connection.endCall(header.stream)
     }
@@ -199,7 +206,8 @@ private struct WriteDraft {
             do throws(AddressError) {
                 addresses.append(
                     try ContactAddress(
-                        kind: kind, text: contact.address, region: entry.flatMap { PhoneRegion(code: $0.region) }))
+                        kind: kind, text: contact.address,
+                        region: entry.flatMap { PhoneRegion(code: $0.region) }))
             } catch {
                 problems.append(DraftContact(kind: kind, problem: error))
             }
@@ -246,8 +254,8 @@ private struct WriteDraft {
             kind: address.kind, slot: keyring.slotKey(key, controller: controller), personal: personal)
     }
 
-    /// What makes two writes the same. A write without a time of its own and without an id is never the same as
-    /// another: two withdrawals by the same person on two days are two events.
+    /// What makes two writes the same. A write without a time of its own and without an id is never the same
+    /// as another: two withdrawals by the same person on two days are two events.
     private func content(_ addresses: [ContactAddress]) -> [UInt8] {
         let isAnonymous = eventID == nil && occurredAt == nil
         var writer = FrameWriter(minimumCapacity: 512)
@@ -276,8 +284,8 @@ private struct WriteDraft {
 }
 
 extension EventID {
-    /// The id of the event about one of several contact points: the first has the write's own; the others keep its
-    /// first six bytes (the time of a UUIDv7) and differ in the rest.
+    /// The id of the event about one of several contact points: the first has the write's own; the others
+    /// keep its first six bytes (the time of a UUIDv7) and differ in the rest.
     func forContact(_ position: Int) -> EventID {
         guard position > 0 else { return self }
         let digest = Digest32.sha256(bytes, [UInt8(truncatingIfNeeded: position)])

@@ -13,7 +13,8 @@ public enum CatalogueMappingError: Error, Hashable, Sendable, CustomStringConver
     public var description: String {
         switch self {
         case .badField(let name, let value): "field \(name) cannot be \(value); see Protocol/REFERENCE.md"
-        case .tooLong(let name, let bytes, let limit): "field \(name) has \(bytes) bytes; the limit is \(limit)"
+        case .tooLong(let name, let bytes, let limit):
+            "field \(name) has \(bytes) bytes; the limit is \(limit)"
         }
     }
 }
@@ -23,7 +24,8 @@ extension Controller {
         guard let kind = ControllerKind(rawValue: wire.kind.rawValue) else {
             throw .badField(name: "kind", value: Int(wire.kind.rawValue))
         }
-        guard let doubleOptIn = ChannelSet(wire.doubleOptIn, unknownMeansAll: false), !doubleOptIn.isAll else {
+        guard let doubleOptIn = ChannelSet(wire.doubleOptIn, unknownMeansAll: false), !doubleOptIn.isAll
+        else {
             throw .badField(name: "double_opt_in", value: 0)
         }
         for (name, text) in [
@@ -109,7 +111,9 @@ extension Notice {
             throw .badField(name: "purposes", value: 0)
         }
         try checkLength("text", wire.text, limit: Int(Wire.Limits.noticeBytesMax))
-        for (name, text) in [("locale", wire.locale), ("policy_url", wire.policyUrl), ("version", wire.version)] {
+        for (name, text) in [
+            ("locale", wire.locale), ("policy_url", wire.policyUrl), ("version", wire.version),
+        ] {
             try checkLength(name, text, limit: Int(Wire.Limits.textBytesMax))
         }
         self.init(

@@ -1,8 +1,8 @@
 // Where wire numbers meet domain values.
 //
-// Numbers without a name are kept by the wire types; a domain value exists only for those this program knows, so
-// every initialiser here may return nil and each caller decides what an unknown number means (never "allowed").
-// The two sides use the same numbers: ConsentWireTests compares them case by case.
+// Numbers without a name are kept by the wire types; a domain value exists only for those this program knows,
+// so every initialiser here may return nil and each caller decides what an unknown number means (never
+// "allowed"). The two sides use the same numbers: ConsentWireTests compares them case by case.
 
 import ConsentDomain
 import WireProtocol
@@ -52,8 +52,8 @@ extension Wire.Refusal {
 }
 
 extension ChannelSet {
-    /// The channels of a list. `all` sets bit 0; a number without a name sets bit 0 too when `unknownMeansAll`
-    /// (a refusal is never turned away), else it makes the list invalid (nil).
+    /// The channels of a list. `all` sets bit 0; a number without a name sets bit 0 too when
+    /// `unknownMeansAll` (a refusal is never turned away), else it makes the list invalid (nil).
     public init?(_ list: [Wire.Channel], unknownMeansAll: Bool) {
         var set = ChannelSet()
         for wire in list {
@@ -73,8 +73,8 @@ extension ChannelSet {
 }
 
 extension PurposeSet {
-    /// The purposes of a list; 0 means all. A number outside 1…63 sets bit 0 when `unknownMeansAll`, else it makes the
-    /// list invalid (nil).
+    /// The purposes of a list; 0 means all. A number outside 1…63 sets bit 0 when `unknownMeansAll`, else it
+    /// makes the list invalid (nil).
     public init?(_ list: [UInt8], unknownMeansAll: Bool) {
         var set = PurposeSet()
         for number in list {

@@ -27,7 +27,9 @@ extension Wire.EventRecord {
         staff = event.personal?.staff ?? ""
         eventId = event.personal.map { Wire.Bytes16($0.eventID) }
         reference = event.personal?.reference ?? ""
-        if let evidence = event.personal?.evidence, !evidence.isEmpty { self.evidence = Wire.Evidence(evidence) }
+        if let evidence = event.personal?.evidence, !evidence.isEmpty {
+            self.evidence = Wire.Evidence(evidence)
+        }
         validityDay = event.validityDay.rawValue
         retentionDay = event.retentionDay.rawValue
         lapseDay = event.lapseDay.rawValue

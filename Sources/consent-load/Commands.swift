@@ -56,11 +56,11 @@ struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Asks about the seeded population and measures the answers.",
         discussion: """
-            Closed loop by default: --connections times --in-flight requests at a time, each followed by the \
-            next. With --rate an open loop: requests are due at fixed or random times whatever the server does, \
-            and latency counts from when a request was due, so that a stall shows. Such a run is called invalid \
-            when the generator itself was late: p99 send lag over a twentieth of the intended p99, where up to \
-            0.1 ms is always accepted and over 1 ms never.
+            Closed loop by default: --connections times --in-flight requests at a time, each followed by \
+            the next. With --rate an open loop: requests are due at fixed or random times whatever the \
+            server does, and latency counts from when a request was due, so that a stall shows. Such a run \
+            is called invalid when the generator itself was late: p99 send lag over a twentieth of the \
+            intended p99, where up to 0.1 ms is always accepted and over 1 ms never.
             """)
 
     @OptionGroup var server: ServerArguments

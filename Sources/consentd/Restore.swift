@@ -25,11 +25,14 @@ struct Restore: ParsableCommand {
 
     func run() throws {
         do {
-            let sequence = try ConsentServer.restore(backup: file, stateFolder: stateDir, acceptLoss: acceptLoss)
+            let sequence = try ConsentServer.restore(
+                backup: file, stateFolder: stateDir, acceptLoss: acceptLoss)
             print("restored to sequence \(sequence)")
             if !acceptLoss {
                 FileHandle.standardError.write(
-                    Data("marketing is answered INDETERMINATE until the loss is accepted: --accept-loss\n".utf8))
+                    Data(
+                        "marketing is answered INDETERMINATE until the loss is accepted: --accept-loss\n".utf8
+                    ))
             }
         } catch {
             fail(ServerFailure(error, configuration: ServerConfiguration(stateFolder: stateDir)))

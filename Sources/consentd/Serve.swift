@@ -19,7 +19,8 @@ struct ListenAddress: ExpressibleByArgument {
     var defaultValueDescription: String { "\(host):\(port)" }
 
     init?(argument: String) {
-        guard let colon = argument.lastIndex(of: ":"), let port = UInt16(argument[argument.index(after: colon)...])
+        guard let colon = argument.lastIndex(of: ":"),
+            let port = UInt16(argument[argument.index(after: colon)...])
         else { return nil }
         host = String(argument[..<colon]).trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
         self.port = Int(port)
@@ -66,11 +67,15 @@ struct Serve: AsyncParsableCommand {
 
     func validate() throws {
         guard Logger.Level(rawValue: logLevel) != nil else {
-            throw ValidationError("--log-level \(logLevel): use trace, debug, info, notice, warning, error or critical")
+            throw ValidationError(
+                "--log-level \(logLevel): use trace, debug, info, notice, warning, error or critical")
         }
-        guard loops.map({ (1...1024).contains($0) }) ?? true else { throw ValidationError("--loops takes 1 to 1024") }
+        guard loops.map({ (1...1024).contains($0) }) ?? true else {
+            throw ValidationError("--loops takes 1 to 1024")
+        }
         guard !testRegister || initialise else {
-            throw ValidationError("--test-register only goes with --init: a register is marked when it is made")
+            throw ValidationError(
+                "--test-register only goes with --init: a register is marked when it is made")
         }
     }
 
@@ -79,7 +84,8 @@ struct Serve: AsyncParsableCommand {
             fail(
                 ServerFailure(
                     exitCode: 78,
-                    message: "\(listen.host) is not a loopback address, and this version has no TLS: listen on "
+                    message:
+                        "\(listen.host) is not a loopback address, and this version has no TLS: listen on "
                         + "127.0.0.1 and put a TLS proxy in front"))
         }
         var logger = Logger(label: "consentd", factory: { StreamLogHandler.standardError(label: $0) })

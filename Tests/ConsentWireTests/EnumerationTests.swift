@@ -26,9 +26,11 @@ import WireProtocol
 
     @Test func everyEnumerationAgrees() {
         compare(Channel.self, Wire.Channel.known.map { ($0.name, $0.rawValue) }, extra: ["all"])
-        compare(ContactKind.self, Wire.ContactKind.known.map { ($0.name, $0.rawValue) }, extra: ["unspecified"])
         compare(
-            PurposeClass.self, Wire.PurposeClass.known.map { ($0.name, $0.rawValue) }, extra: ["as_catalogued"])
+            ContactKind.self, Wire.ContactKind.known.map { ($0.name, $0.rawValue) }, extra: ["unspecified"])
+        compare(
+            PurposeClass.self, Wire.PurposeClass.known.map { ($0.name, $0.rawValue) },
+            extra: ["as_catalogued"])
         compare(Decision.self, Wire.Decision.known.map { ($0.name, $0.rawValue) })
         compare(Reason.self, Wire.Reason.known.map { ($0.name, $0.rawValue) }, extra: ["none"])
         compare(CellState.self, Wire.CellState.known.map { ($0.name, $0.rawValue) })
@@ -80,12 +82,14 @@ import WireProtocol
         #expect(try Controller(Wire.Controller(controller)) == controller)
 
         let purposeID = try #require(PurposeID(rawValue: 63))
-        var purpose = Purpose(id: purposeID, code: "promotions", title: "Promotions", purposeClass: .marketing)
+        var purpose = Purpose(
+            id: purposeID, code: "promotions", title: "Promotions", purposeClass: .marketing)
         purpose.retired = true
         #expect(try Purpose(Wire.Purpose(purpose)) == purpose)
 
         var notice = Notice(
-            locale: "fr-FR", text: "J'accepte.", channels: ChannelSet([Channel.sms]), purposes: PurposeSet([purposeID]),
+            locale: "fr-FR", text: "J'accepte.", channels: ChannelSet([Channel.sms]),
+            purposes: PurposeSet([purposeID]),
             controllers: [controller.id])
         notice.withdrawalExplained = true
         notice.dataUseExplained = true

@@ -25,8 +25,8 @@ struct ScriptTests {
         return (String(decoding: output, as: UTF8.self), process.terminationStatus)
     }
 
-    /// What `swift test` may print, and what the summary must make of it. Printed by its name alone: the text of
-    /// a planted failure would be counted by the very summary that is tested here.
+    /// What `swift test` may print, and what the summary must make of it. Printed by its name alone: the text
+    /// of a planted failure would be counted by the very summary that is tested here.
     struct Run: CustomTestStringConvertible {
         let testDescription: String
         let log: String

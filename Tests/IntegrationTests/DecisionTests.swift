@@ -1,5 +1,6 @@
-// Goal: over a real socket and a real register, the right decision with the right reason, at once after each write.
-// Method: a server in this process, the client library against it; every step states decision and reason.
+// Goal: over a real socket and a real register, the right decision with the right reason, at once after each
+// write. Method: a server in this process, the client library against it; every step states decision and
+// reason.
 
 import ConsentClient
 import Foundation
@@ -23,7 +24,8 @@ import Testing
         }
         #expect(await reason(salon.question(.email), "claire.dubois@example.fr") == .consent)
         #expect(await reason(salon.question(.email), " Claire.Dubois@EXAMPLE.fr ") == .consent)
-        #expect(await reason(salon.question(.email, salon.newsletter), "claire.dubois@example.fr") == .noRecord)
+        #expect(
+            await reason(salon.question(.email, salon.newsletter), "claire.dubois@example.fr") == .noRecord)
         #expect(await reason(salon.question(.sms), "+33612345678") == .noRecord)
         #expect(await reason(salon.question(.email, salon.reminders), "claire.dubois@example.fr") == .service)
         #expect(await reason(salon.question(.email), "someone.else@example.fr") == .noRecord)
@@ -52,7 +54,9 @@ import Testing
             let answer = await client.check(salon.question(.email), .address(address))
             #expect(answer.reason == .withdrawn && !answer.isAllowed)
             #expect(answer.sequence >= withdrawn.sequence)
-            #expect(await client.check(salon.question(.email, salon.reminders), .address(address)).reason == .service)
+            #expect(
+                await client.check(salon.question(.email, salon.reminders), .address(address)).reason
+                    == .service)
         }
         await client.close()
         await server.server.drain()
@@ -71,7 +75,8 @@ import Testing
 
         // One bad address among them: nothing is recorded.
         let before = try await client.stats().sequence
-        let bad = try await client.grant(salon.grant(["max@example.fr", "not a number"], channels: [.email, .sms]))
+        let bad = try await client.grant(
+            salon.grant(["max@example.fr", "not a number"], channels: [.email, .sms]))
         #expect(bad.status == .refused && bad.refusals.map(\.refusal) == [.badAddress])
         #expect(try await client.stats().sequence == before)
 
@@ -92,7 +97,9 @@ import Testing
         var addresses: [String] = []
         for number in 0..<100 {
             addresses.append("batch\(number)@example.fr")
-            if number % 3 != 0 { _ = try await client.grant(salon.grant([addresses[number]], channels: [.email])) }
+            if number % 3 != 0 {
+                _ = try await client.grant(salon.grant([addresses[number]], channels: [.email]))
+            }
             if number % 5 == 0 { _ = try await client.object(salon.refusal(addresses[number])) }
         }
         addresses.insert("broken", at: 50)
@@ -102,7 +109,8 @@ import Testing
         #expect(batch.itemErrors[50] != nil && !batch.isAllowed(50))
         let keys = try await client.keys(of: addresses, controller: salon.controller, kind: .email)
         #expect(keys.keys[50] == nil)
-        let byKey = await client.checkBatch(question, keys: keys.keys.map { $0 ?? RecipientKey(low: 0, high: 0) })
+        let byKey = await client.checkBatch(
+            question, keys: keys.keys.map { $0 ?? RecipientKey(low: 0, high: 0) })
         for (position, address) in addresses.enumerated() where position != 50 {
             let single = await client.check(question, .address(address))
             #expect(batch.reasonCode(position) == single.reasonCode, "position \(position)")
@@ -160,7 +168,8 @@ import Testing
         _ = try await client.grant(salon.grant(["notice@example.fr"], channels: [.email]))
         _ = try await client.invalidateNotice(salon.notice, reason: "withdrawal was not explained")
         #expect(
-            await client.check(salon.question(.email), .address("notice@example.fr")).reason == .noticeInvalidated)
+            await client.check(salon.question(.email), .address("notice@example.fr")).reason
+                == .noticeInvalidated)
         let refused = try await client.grant(salon.grant(["new@example.fr"], channels: [.email]))
         #expect(refused.refusals.map(\.refusal) == [.notInformed])
         await client.close()

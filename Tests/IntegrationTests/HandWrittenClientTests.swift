@@ -1,6 +1,7 @@
 // Goal: PROTOCOL.md and REFERENCE.md are enough to write a client.
-// Method: bytes put together here from these two pages alone, without the project's encoder, reader or checksum, over
-// a plain socket to a real server. Only the register's content is made with the client library.
+// Method: bytes put together here from these two pages alone, without the project's encoder, reader or
+// checksum, over a plain socket to a real server. Only the register's content is made with the client
+// library.
 
 import ConsentClient
 import Foundation
@@ -21,7 +22,8 @@ import Testing
 
         // Method 1, Check: see REFERENCE.md, CheckRequest.
         func request(_ address: String, controller: UInt32 = 7, purpose: UInt8 = 3) -> [UInt8] {
-            bytes(granted.sequence) + bytes(controller) + [1, purpose, 0, 1] + [UInt8](repeating: 0, count: 16)
+            bytes(granted.sequence) + bytes(controller) + [1, purpose, 0, 1]
+                + [UInt8](repeating: 0, count: 16)
                 + bytes(UInt32(address.utf8.count)) + bytes(UInt32(0)) + Array(address.utf8)
         }
         let questions: [(UInt32, [UInt8], decision: UInt8, reason: UInt8)] = [
@@ -63,12 +65,22 @@ import Testing
             return copy
         }
         let ping = frame(kind: 9, value: 1)
-        // What is sent after (or instead of) the hello, and the reason's number in REFERENCE.md, GoawayReason.
+        // What is sent after (or instead of) the hello, and the reason's number in REFERENCE.md,
+        // GoawayReason.
         let cases: [(String, [UInt8], UInt64)] = [
             ("another preface", Array("GET / HTTP/1.1\r\n".utf8), 1),
-            ("a version that nobody speaks", Array("CONSENT1".utf8) + frame(kind: 1, body: [0x09, 0, 99, 0, 0x11, 0, 99, 0]), 2),
-            ("an unknown required feature", Array("CONSENT1".utf8) + frame(kind: 1, body: [0x1b, 0] + bytes(UInt64(1) << 20)), 3),
-            ("an unknown credential", Array("CONSENT1".utf8) + frame(kind: 1, body: [0x56, 0, 3, 0, 0, 0, 1, 2, 3]), 5),
+            (
+                "a version that nobody speaks",
+                Array("CONSENT1".utf8) + frame(kind: 1, body: [0x09, 0, 99, 0, 0x11, 0, 99, 0]), 2
+            ),
+            (
+                "an unknown required feature",
+                Array("CONSENT1".utf8) + frame(kind: 1, body: [0x1b, 0] + bytes(UInt64(1) << 20)), 3
+            ),
+            (
+                "an unknown credential",
+                Array("CONSENT1".utf8) + frame(kind: 1, body: [0x56, 0, 3, 0, 0, 0, 1, 2, 3]), 5
+            ),
             ("a header checksum", hello + corrupted(ping, at: 12), 6),
             ("an unknown kind", hello + frame(kind: 77), 7),
             ("a frame of the other side", hello + frame(kind: 4, stream: 1), 7),
@@ -91,7 +103,8 @@ import Testing
         let socket = try RawSocket(server.address)
         socket.send(hello)
         #expect(receiveFrame(socket)?.kind == 2)
-        socket.send(corrupted(frame(kind: 3, code: 1, stream: 1, body: [UInt8](repeating: 0, count: 40)), at: 30))
+        socket.send(
+            corrupted(frame(kind: 3, code: 1, stream: 1, body: [UInt8](repeating: 0, count: 40)), at: 30))
         #expect(receiveFrame(socket)?.code == 15)
         socket.send(frame(kind: 3, code: 1, stream: 3, body: [1, 2, 3]))
         #expect(receiveFrame(socket)?.code == 3)
@@ -126,7 +139,8 @@ import Testing
     }
 
     private func header(
-        length: UInt32, kind: UInt8, flags: UInt8 = 0, code: UInt16 = 0, stream: UInt32 = 0, value: UInt32 = 0,
+        length: UInt32, kind: UInt8, flags: UInt8 = 0, code: UInt16 = 0, stream: UInt32 = 0,
+        value: UInt32 = 0,
         bodySum: UInt32 = 0
     ) -> [UInt8] {
         let sealed =
@@ -135,7 +149,8 @@ import Testing
     }
 
     private func frame(
-        kind: UInt8, flags: UInt8 = 0, code: UInt16 = 0, stream: UInt32 = 0, value: UInt32 = 0, body: [UInt8] = []
+        kind: UInt8, flags: UInt8 = 0, code: UInt16 = 0, stream: UInt32 = 0, value: UInt32 = 0,
+        body: [UInt8] = []
     ) -> [UInt8] {
         // Flag bit 1: the body's checksum is filled in.
         header(

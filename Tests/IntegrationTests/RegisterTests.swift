@@ -1,5 +1,5 @@
-// Goal: what was acknowledged is on file, can be read back with its wording, proven, watched, and survives a restart.
-// Method: a server in this process, the client library against it, ConsentProof for the proofs.
+// Goal: what was acknowledged is on file, can be read back with its wording, proven, watched, and survives a
+// restart. Method: a server in this process, the client library against it, ConsentProof for the proofs.
 
 import ConsentClient
 import ConsentProof
@@ -58,7 +58,8 @@ import Testing
         let client = try await server.admin()
         let salon = try await Salon(client)
         let address = "history@example.fr"
-        var grant = salon.grant([address], channels: [.email], purposes: [salon.promotions, salon.newsletter])
+        var grant = salon.grant(
+            [address], channels: [.email], purposes: [salon.promotions, salon.newsletter])
         grant.reference = "h-1"
         _ = try await client.grant(grant)
         var withdrawal = salon.refusal(address)
@@ -164,7 +165,8 @@ import Testing
         let start = try await client.stats().sequence
         let watcher = Task {
             var sequences: [UInt64] = []
-            for try await change in client.watch(from: WatchPosition(after: start)) where !change.isHeartbeat {
+            for try await change in client.watch(from: WatchPosition(after: start)) where !change.isHeartbeat
+            {
                 sequences.append(change.sequence)
                 if sequences.count == 200 { break }
             }

@@ -1,5 +1,6 @@
 // Goal: each rule of evolution is broken by the change that it forbids, and by nothing that is allowed.
-// Method: a released schema, one replacement of text a case, and the rules that must be named, with place and remedy.
+// Method: a released schema, one replacement of text a case, and the rules that must be named, with place and
+// remedy.
 
 import ProtogenCore
 import Testing

@@ -1,6 +1,6 @@
 // Goal: what the renderers write is known to the letter, so that a change of a renderer shows as a diff.
-// Method: a small schema with one of everything is rendered and compared with files kept beside this test. After a
-// wanted change, run the tests once with PROTOGEN_REFERENCE=write and read the diff.
+// Method: a small schema with one of everything is rendered and compared with files kept beside this test.
+// After a wanted change, run the tests once with PROTOGEN_REFERENCE=write and read the diff.
 
 import Foundation
 import ProtogenCore

@@ -1,8 +1,8 @@
-// Goal: kill -9 at any moment loses nothing that was acknowledged, doubles nothing, and leaves a log that extends the
-// one before.
-// Method: a daemon process, a write load that notes each acknowledgement in a file of its own, SIGKILL after a random
-// while, a restart, and an audit of every event by a watch from the beginning. CONSENTD_CRASH_ROUNDS and
-// CONSENTD_CRASH_SEED lengthen and repeat it.
+// Goal: kill -9 at any moment loses nothing that was acknowledged, doubles nothing, and leaves a log that
+// extends the one before.
+// Method: a daemon process, a write load that notes each acknowledgement in a file of its own, SIGKILL after
+// a random while, a restart, and an audit of every event by a watch from the beginning. CONSENTD_CRASH_ROUNDS
+// and CONSENTD_CRASH_SEED lengthen and repeat it.
 
 import ConsentClient
 import ConsentProof
@@ -25,7 +25,10 @@ import Testing
         var daemon = try DaemonUnderTest(stateFolder: state, ["--init", "--test-register"])
         let seeded = try ProgramUnderTest.run(
             "consent-load",
-            ["seed", "--server", daemon.address, "--token-file", state + "/admin.token", "--recipients", "500"])
+            [
+                "seed", "--server", daemon.address, "--token-file", state + "/admin.token", "--recipients",
+                "500",
+            ])
         try #require(seeded.code == 0, "seed: \(seeded.errors)")
 
         var audit = Audit()
@@ -33,8 +36,10 @@ import Testing
             let load = try ProgramUnderTest(
                 "consent-load",
                 [
-                    "write", "--server", daemon.address, "--token-file", state + "/admin.token", "--connections", "4",
-                    "--in-flight", "16", "--duration", "60s", "--warm-up", "0ms", "--seed", "\(seed &+ round)",
+                    "write", "--server", daemon.address, "--token-file", state + "/admin.token",
+                    "--connections", "4",
+                    "--in-flight", "16", "--duration", "60s", "--warm-up", "0ms", "--seed",
+                    "\(seed &+ round)",
                     "--ack-log", log,
                 ])
             try await Task.sleep(for: .milliseconds(Int(random.next() % 700) + 150))
@@ -44,12 +49,16 @@ import Testing
             _ = load.wait()
 
             daemon = try DaemonUnderTest(stateFolder: state)
-            try await audit.check(daemon.address, token: state + "/admin.token", acknowledged: log, seed: seed)
+            try await audit.check(
+                daemon.address, token: state + "/admin.token", acknowledged: log, seed: seed)
         }
         daemon.program.signal(SIGTERM)
         #expect(daemon.program.wait().code == 0)
-        #expect(audit.acknowledged > 0, "no write was acknowledged in \(rounds) rounds: the test shows nothing")
-        print("crash: \(rounds) kills, \(audit.acknowledged) acknowledged events, 0 lost, \(audit.events) on file")
+        #expect(
+            audit.acknowledged > 0, "no write was acknowledged in \(rounds) rounds: the test shows nothing")
+        print(
+            "crash: \(rounds) kills, \(audit.acknowledged) acknowledged events, 0 lost, \(audit.events) on file"
+        )
     }
 
     @Test func theAuditFindsAnEventThatIsMissing() async throws {
@@ -61,7 +70,8 @@ import Testing
         let log = server.folder.file("acknowledged")
         let token = server.stateFolder + "/admin.token"
 
-        try Data("\(granted.sequence) \(Hexadecimal.text(of: id.bytes))\n".utf8).write(to: URL(fileURLWithPath: log))
+        try Data("\(granted.sequence) \(Hexadecimal.text(of: id.bytes))\n".utf8).write(
+            to: URL(fileURLWithPath: log))
         var audit = Audit()
         try await audit.check(server.address, token: token, acknowledged: log, seed: 0)
         try Data("\(granted.sequence + 1) \(Hexadecimal.text(of: id.bytes))\n".utf8).write(
@@ -80,7 +90,8 @@ private struct Audit {
     var events = 0
     private var head: SignedHead?
 
-    mutating func check(_ address: String, token: String, acknowledged log: String, seed: UInt64) async throws {
+    mutating func check(_ address: String, token: String, acknowledged log: String, seed: UInt64) async throws
+    {
         var configuration = ConsentClient.Configuration()
         let secret = try String(contentsOfFile: token, encoding: .utf8)
         configuration.credential = Array(secret.trimmingCharacters(in: .whitespacesAndNewlines).utf8)
@@ -96,7 +107,9 @@ private struct Audit {
                 if change.sequence >= last { break }
             }
         }
-        #expect(Set(ids.compactMap { $0 }).count == ids.compactMap { $0 }.count, "no event is doubled (seed \(seed))")
+        #expect(
+            Set(ids.compactMap { $0 }).count == ids.compactMap { $0 }.count,
+            "no event is doubled (seed \(seed))")
         events = ids.count
 
         let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
@@ -109,7 +122,8 @@ private struct Audit {
             else { continue }
             if sequence < 1 || sequence > ids.count || ids[sequence - 1] != id { missing += 1 }
         }
-        #expect(missing == 0, "\(missing) of \(lines.count) acknowledged events are not on file (seed \(seed))")
+        #expect(
+            missing == 0, "\(missing) of \(lines.count) acknowledged events are not on file (seed \(seed))")
 
         let newHead = try await client.head(since: head?.treeSize ?? 0)
         if let head {
@@ -117,7 +131,8 @@ private struct Audit {
             #expect(
                 MerkleProof.verifyConsistency(
                     oldSize: head.treeSize, oldRoot: head.root, newSize: newHead.head.treeSize,
-                    newRoot: newHead.head.root, proof: proof), "the log extends the one before (seed \(seed))")
+                    newRoot: newHead.head.root, proof: proof), "the log extends the one before (seed \(seed))"
+            )
         }
         head = newHead.head
     }

@@ -51,7 +51,8 @@ public final class ProgramUnderTest: @unchecked Sendable {
 
     /// Waits for the end; returns exit code (negative: the signal that ended it), output and errors.
     public func wait() -> (code: Int32, output: String, errors: String) {
-        let text = String(decoding: pending + output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let text = String(
+            decoding: pending + output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         let errorText = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         let code = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
@@ -59,7 +60,9 @@ public final class ProgramUnderTest: @unchecked Sendable {
     }
 
     /// Runs a program to its end.
-    public static func run(_ name: String, _ arguments: [String]) throws -> (code: Int32, output: String, errors: String) {
+    public static func run(_ name: String, _ arguments: [String]) throws -> (
+        code: Int32, output: String, errors: String
+    ) {
         try ProgramUnderTest(name, arguments).wait()
     }
 }

@@ -13,7 +13,8 @@ public final class RawSocket: @unchecked Sendable {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var target = sockaddr_in()
         target.sin_family = sa_family_t(AF_INET)
-        guard parts.count == 2, let port = UInt16(parts[1]), inet_pton(AF_INET, String(parts[0]), &target.sin_addr) == 1
+        guard parts.count == 2, let port = UInt16(parts[1]),
+            inet_pton(AF_INET, String(parts[0]), &target.sin_addr) == 1
         else { throw RawSocketError.badAddress(address) }
         target.sin_port = port.bigEndian
         let result = withUnsafePointer(to: &target) {
@@ -37,7 +38,8 @@ public final class RawSocket: @unchecked Sendable {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress?.advanced(by: sent), bytes.count - sent, Int32(MSG_NOSIGNAL))
+                Glibc.send(
+                    descriptor, $0.baseAddress?.advanced(by: sent), bytes.count - sent, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { return false }
             sent += count

@@ -21,7 +21,8 @@ public struct Salon: Sendable {
         configure(&controller)
         _ = try await client.putController(controller)
         _ = try await client.putController(Controller(id: other, code: "salon-paris", name: "Salon Paris"))
-        func purpose(_ number: UInt8, _ code: String, _ purposeClass: PurposeClass) async throws -> PurposeID {
+        func purpose(_ number: UInt8, _ code: String, _ purposeClass: PurposeClass) async throws -> PurposeID
+        {
             guard let id = PurposeID(rawValue: number) else { throw SalonError.badPurpose(number) }
             _ = try await client.putPurpose(
                 Purpose(id: id, code: code, title: code.capitalized, purposeClass: purposeClass))
@@ -46,7 +47,8 @@ public struct Salon: Sendable {
         _ addresses: [String], channels: [Channel], purposes: [PurposeID]? = nil
     ) -> Grant {
         var grant = Grant(
-            controller: controller, contacts: addresses.map { WriteContact($0) }, channels: ChannelSet(channels),
+            controller: controller, contacts: addresses.map { WriteContact($0) },
+            channels: ChannelSet(channels),
             purposes: PurposeSet(purposes ?? [promotions]), notice: notice)
         grant.source = .widget
         grant.act = .tickedBox

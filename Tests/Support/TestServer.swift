@@ -1,4 +1,5 @@
-// A real server in this process, on a free port of loopback, with a register of its own in a temporary folder.
+// A real server in this process, on a free port of loopback, with a register of its own in a temporary
+// folder.
 
 import ConsentClient
 import ConsentServer

@@ -1,7 +1,7 @@
-// Goal: generated code reads and writes exactly the bytes that the vectors state, refuses the hostile ones with the
-// stated error, and never traps, whatever the bytes.
-// Method: Protocol/vectors is read as any client would read it. The vectors come from the generator's own encoder,
-// which shares nothing with the generated code. Random bytes come from a printed seed.
+// Goal: generated code reads and writes exactly the bytes that the vectors state, refuses the hostile ones
+// with the stated error, and never traps, whatever the bytes.
+// Method: Protocol/vectors is read as any client would read it. The vectors come from the generator's own
+// encoder, which shares nothing with the generated code. Random bytes come from a printed seed.
 
 import Foundation
 import Testing

@@ -1,7 +1,7 @@
 // The rules of structs, columns and tables.
 //
-// Invariant: a fixed part has no gap and no overlap, and each of its fields is aligned to its own size; a table's
-// ids ascend.
+// Invariant: a fixed part has no gap and no overlap, and each of its fields is aligned to its own size; a
+// table's ids ascend.
 
 extension Checker {
     /// Highest id of a table's field: 13 bits beside the size class.

@@ -1,7 +1,7 @@
 // Protocol/vectors/golden.txt: valid encodings, with the values that they hold.
 //
-// Invariant: every message of the schema has at least one vector, and every value of a vector is listed, so a client
-// in any language can test its decoder and its encoder with nothing else.
+// Invariant: every message of the schema has at least one vector, and every value of a vector is listed, so a
+// client in any language can test its decoder and its encoder with nothing else.
 
 /// Renders valid encodings.
 package struct GoldenVectors {

@@ -1,8 +1,9 @@
 // A checked schema: what every renderer works from.
 //
-// Why: renderers decide nothing. Sizes, strides, widths and the order of fields are settled here once, so that a
-// renderer for another language is one file.
-// Invariant: a `Schema` exists only if the checker found nothing wrong, so looking up a name it holds succeeds.
+// Why: renderers decide nothing. Sizes, strides, widths and the order of fields are settled here once, so
+// that a renderer for another language is one file.
+// Invariant: a `Schema` exists only if the checker found nothing wrong, so looking up a name it holds
+// succeeds.
 
 /// Types of fixed size that the language knows by name.
 package enum Scalar: String, Hashable, Sendable, CaseIterable {

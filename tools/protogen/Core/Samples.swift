@@ -1,4 +1,5 @@
-// Sample values for test vectors: deterministic, and different in each field, so that two fields swapped show.
+// Sample values for test vectors: deterministic, and different in each field, so that two fields swapped
+// show.
 
 /// Makes values for the messages of a schema.
 struct Samples {

@@ -1,7 +1,7 @@
 // The part of the generated Swift that is the same for every schema: fixed bytes, cursors, checks.
 //
-// Why generated at all: the generated files then stand on FrameWriter, RawSpan and WireError alone, and a change
-// to what they need is one change here.
+// Why generated at all: the generated files then stand on FrameWriter, RawSpan and WireError alone, and a
+// change to what they need is one change here.
 
 enum SwiftSupport {
     static func text(header: String) -> String {
@@ -9,7 +9,8 @@ enum SwiftSupport {
     }
 
     private static let opening = """
-        // What generated code stands on: fixed bytes, cursors over tables, lists and columns, and their checks.
+        // What generated code stands on: fixed bytes, cursors over tables, lists and columns, and their
+        // checks.
 
         /// A message of the schema, whatever its layout.
         public protocol WireMessage: Hashable, Sendable {
@@ -199,10 +200,12 @@ enum SwiftSupport {
             }
         }
 
-        /// Steps through a list's elements; the count is checked against the bytes before anything is reserved.
+        /// Steps through a list's elements; the count is checked against the bytes before anything is
+        /// reserved.
         struct ListCursor {
             let count: Int
-            /// Elements to reserve room for: not all where an element may be far larger in memory than its bytes.
+            /// Elements to reserve room for: not all where an element may be far larger in memory than its
+            /// bytes.
             let reservation: Int
             private let start: Int
             private let end: Int
@@ -275,7 +278,8 @@ enum SwiftSupport {
             }
         }
 
-        /// Lays out columns one after the other; each is checked against the bytes before its end is computed.
+        /// Lays out columns one after the other; each is checked against the bytes before its end is
+        /// computed.
         struct ColumnCursor {
             private var offset: Int
 
