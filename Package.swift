@@ -128,7 +128,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "LoadGeneratorTests", dependencies: ["LoadGenerator", "ConsentDomain"],
+            name: "LoadGeneratorTests", dependencies: ["LoadGenerator", "WireProtocol", nioCore, nioPosix],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

@@ -127,8 +127,15 @@ enum FileSystem {
 
     /// Random bytes from the system.
     static func randomBytes(_ count: Int) -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            while filled < count {
+                // The system gives 256 bytes a call at most; it only fails where it has no random numbers at all.
+                let part = min(256, count - filled)
+                let result = getentropy(buffer.baseAddress.map { $0 + filled }, part)
+                precondition(result == 0, "the system gives no random bytes")
+                filled += part
+            }
+        }
     }
 
     private static func failure(_ action: String, _ path: String) -> RegisterError {

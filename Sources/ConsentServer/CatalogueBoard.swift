@@ -13,14 +13,24 @@ final class CatalogueSnapshot: Sendable {
     let catalogue: Catalogue
     /// What decides about whole requests.
     let checkGuard: CheckGuard
-    /// Slot constants by controller.
-    let constants: [ControllerID: SlotKey]
+    /// Slot constants by the controller's place in `checkGuard`.
+    private let constants: [SlotKey]
 
     init(version: UInt64, catalogue: Catalogue, keyring: RecipientKeyring) {
         self.version = version
         self.catalogue = catalogue
         checkGuard = CheckGuard(catalogue)
-        constants = catalogue.controllers.mapValues { keyring.slotConstant($0.id) }
+var constants = [SlotKey](repeating: SlotKey(low: 0, high: 0), count: checkGuard.placeCount)
+        for id in catalogue.controllers.keys {
+            if let place = checkGuard.place(of: id.rawValue) { constants[place] = keyring.slotConstant(id) }
+        }
+        self.constants = constants
+    }
+
+    /// The slot constant of a controller; nil for an unknown one.
+    @inline(__always)
+    func slotConstant(of controller: UInt32) -> SlotKey? {
+        checkGuard.place(of: controller).map { constants[$0] }
     }
 }
 

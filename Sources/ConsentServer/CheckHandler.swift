@@ -216,7 +216,7 @@ enum CheckHandler {
         case .deny(let reason): return .settled(reason: reason.rawValue)
         case .proceed(let isService):
             if blocking != 0 && !isService { return .settled(reason: blocking) }
-            guard let constant = connection.catalogue.constants[ControllerID(rawValue: question.controller)]
+            guard let constant = connection.catalogue.slotConstant(of: question.controller)
             else {
                 return .settled(reason: Reason.unknownController.rawValue)
             }

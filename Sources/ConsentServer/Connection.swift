@@ -23,21 +23,22 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     /// Set when the handler is added.
     private(set) var eventLoop: any EventLoop
 
-    // What the event loop owns.
-    var state = ServerConnectionState()
-    var access = Access(clientName: "", scopes: [])
-    var catalogue: CatalogueSnapshot
-    var output = FrameWriter(minimumCapacity: 4096)
-    var gathered = GatheredChecks()
+    // What the event loop owns. Exclusive access is not checked at run time where a check passes: one thread touches
+    // these, and no closure that holds one of them calls back into this class for the same one.
+    @exclusivity(unchecked) var state = ServerConnectionState()
+    @exclusivity(unchecked) var access = Access(clientName: "", scopes: [])
+    @exclusivity(unchecked) var catalogue: CatalogueSnapshot
+    @exclusivity(unchecked) var output = FrameWriter(minimumCapacity: 4096)
+    @exclusivity(unchecked) var gathered = GatheredChecks()
     let scratch: CheckScratch
     var streams: [UInt32: any ServerStream] = [:]
-    private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
+    @exclusivity(unchecked) private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
     private var unread: ByteBuffer?
-    private var inflated = FrameWriter(minimumCapacity: 64)
+    @exclusivity(unchecked) private var inflated = FrameWriter(minimumCapacity: 64)
     private var outgoing = ByteBuffer()
     private var context: ChannelHandlerContext?
     private var isReadingPaused = false
-    private var isClosing = false
+    @exclusivity(unchecked) private var isClosing = false
     private var isInBurst = false
     private var lastHeard = NIODeadline.now()
     private var stuckSince: NIODeadline?

@@ -116,6 +116,7 @@ public final class ConsentServer: Sendable {
             }
         }
         if let failure { throw failure }
+        register.mayExist = { index.contains($0) }
         index.publish(sequence: register.lastSequence)
     }
 

@@ -124,12 +124,15 @@ struct PlantedTests {
             ])
     }
 
-    @Test("line length: 110 fits, 111 does not; a lone literal may be longer")
+    @Test("line length: 110 fits, 111 does not; one long literal may stand")
     func lineLength() {
-        let fits = String(repeating: "é", count: 100) + " + 456789"
-        #expect(fits.count == 109)
-        #expect(lines(SourceRules.lineLength, "\(fits)0\n\(fits)01") == [2])
-        #expect(lines(SourceRules.lineLength, "    \"" + String(repeating: "0", count: 200) + "\"") == [])
+        let fits = String(repeating: "é", count: 100) + " + 4567890"
+        #expect(fits.count == 110)
+        #expect(lines(SourceRules.lineLength, "\(fits)\n\(fits)1") == [2])
+        let long = String(repeating: "word ", count: 40)
+        #expect(lines(SourceRules.lineLength, "    let text = \"\(long)\"") == [])
+        #expect(lines(SourceRules.lineLength, "\(String(repeating: "x", count: 61)) = \"\(long)\"") == [1])
+        #expect(lines(SourceRules.lineLength, "    // \(long)") == [1])
     }
 
     @Test("file length: 400 fits, 401 does not")

@@ -95,8 +95,30 @@ measure() {
     esac
 }
 
+# Waits until the derived rows have caught up with the events but for 100,000, as they do within seconds of a bulk
+# load: a start replays what is left.
+settle() {
+    local waited
+    for ((waited = 0; waited < 240; waited++)); do
+        "$bin/consentctl" stats --json --server "$server" --token-file "$state/admin.token" >"$folder/stats.json"
+        awk -v sequence="$(json_number sequence <"$folder/stats.json")" \
+            -v derived="$(json_number derivedSequence <"$folder/stats.json")" \
+            'BEGIN { exit sequence - derived > 100000 }' && return
+        sleep 0.5
+    done
+    echo "The derived rows did not catch up within two minutes; T8 includes their replay." >&2
+}
+
+# busy ID : the share of its time that the server's core worked in a run; empty where there was no run.
+busy() {
+    [ -s "$folder/$1.json" ] || return
+    awk -v cpu="$(json_number server <"$folder/$1.json")" -v all="$(json_number durationSeconds <"$folder/$1.json")" \
+        'BEGIN { if (all > 0) printf "%.2f\n", cpu / all }'
+}
+
 # T8: from the program's start to its line `listening on`, with every recipient in the register.
 measure_start() {
+    settle
     stop_server TERM
     local from=$EPOCHREALTIME
     serve
@@ -104,7 +126,7 @@ measure_start() {
 }
 measure_start
 
-printf '\n%-4s %-38s %14s %14s  %s\n' id work measured floor verdict
+printf '\n%-4s %-38s %14s %14s %12s  %s\n' id work measured floor "server busy" verdict
 failures=0
 json_rows=
 for line in "${rows[@]}"; do
@@ -116,11 +138,12 @@ for line in "${rows[@]}"; do
         else print (better == "higher" ? ours + 0 >= floor : ours + 0 <= floor) ? "ok" : "BELOW FLOOR"
     }')
     [ "$verdict" = ok ] || failures=$((failures + 1))
-    printf '%-4s %-38s %14s %14s  %s\n' "$id" "$work" \
-        "$(awk -v n="${ours:-0}" 'BEGIN { printf((n >= 1000 ? "%.0f" : "%.2f"), n) }')" "$floor" "$verdict"
+    share=$(busy "$id")
+    printf '%-4s %-38s %14s %14s %12s  %s\n' "$id" "$work" \
+        "$(awk -v n="${ours:-0}" 'BEGIN { printf((n >= 1000 ? "%.0f" : "%.2f"), n) }')" "$floor" "$share" "$verdict"
     json_rows+="${json_rows:+,}
     {\"id\": \"$id\", \"work\": \"$work\", \"unit\": \"$unit\", \"ours\": ${ours:-null}, \"peer\": null, \"peerName\": null,"
-    json_rows+=" \"peerBusy\": null, \"ratio\": null, \"floor\": $floor, \"goal\": null, \"verdict\": \"$verdict\"}"
+    json_rows+=" \"busy\": ${share:-null}, \"peerBusy\": null, \"ratio\": null, \"floor\": $floor, \"goal\": null, \"verdict\": \"$verdict\"}"
 done
 stop_server TERM
 
@@ -134,5 +157,6 @@ cat >"$folder/report.json" <<JSON
   ]
 }
 JSON
-printf '\nReport: %s\n' "$folder/report.json"
+printf '\nA server that was busy for much less than 1.00 shared its core with other programs, or waited for the client.\n'
+printf 'Report: %s\n' "$folder/report.json"
 [ "$failures" -eq 0 ]

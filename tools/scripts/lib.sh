@@ -10,6 +10,7 @@ server_code=
 # start_server COMMAND ARGUMENT… : starts it and waits for its line `listening on HOST:PORT`, left in `server`.
 # Returns 1 when it ends before that, or says nothing for 60 seconds.
 start_server() {
+    : >"$folder/server.out" # now: the line of a server before this one must not be taken for the new one's
     "$@" >"$folder/server.out" 2>"$folder/server.log" &
     server_pid=$!
     local waited
