@@ -15,8 +15,8 @@ public enum CheckGuardAnswer: Hashable, Sendable {
 public struct CheckGuard: Sendable {
     /// By purpose number: 0 unknown, 1 service, 2 marketing; 16 is added for retired ones.
     private let purposes: [UInt8]
-    /// Controllers by number, open addressing: a number stands at its home position or at the next free one after it.
-    /// A power of two of places, at most half of them taken; 0 marks a free one.
+    /// Controllers by number, open addressing: a number stands at its home position or at the next free one
+    /// after it. A power of two of places, at most half of them taken; 0 marks a free one.
     private let controllers: [UInt32]
     /// Beside it: whether the controller is closed.
     private let isClosed: [Bool]

@@ -129,7 +129,8 @@ enum FileSystem {
     static func randomBytes(_ count: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             while filled < count {
-                // The system gives 256 bytes a call at most; it only fails where it has no random numbers at all.
+                // The system gives 256 bytes a call at most; it only fails where it has no random numbers at
+                // all.
                 let part = min(256, count - filled)
                 let result = getentropy(buffer.baseAddress.map { $0 + filled }, part)
                 precondition(result == 0, "the system gives no random bytes")

@@ -20,7 +20,7 @@ final class CatalogueSnapshot: Sendable {
         self.version = version
         self.catalogue = catalogue
         checkGuard = CheckGuard(catalogue)
-var constants = [SlotKey](repeating: SlotKey(low: 0, high: 0), count: checkGuard.placeCount)
+        var constants = [SlotKey](repeating: SlotKey(low: 0, high: 0), count: checkGuard.placeCount)
         for id in catalogue.controllers.keys {
             if let place = checkGuard.place(of: id.rawValue) { constants[place] = keyring.slotConstant(id) }
         }

@@ -159,7 +159,8 @@ final class CommitPipeline: Sendable {
             tasks.append(contentsOf: work.tasks)
             if !work.writes.isEmpty { writer.commit(work.writes) }
             runTasks(&tasks, writer)
-            if work.writes.isEmpty && tasks.isEmpty || writer.isFlushUrgent { writer.flushStep() }
+            let isIdle = work.writes.isEmpty && tasks.isEmpty
+            if isIdle || writer.isFlushUrgent { writer.flushStep(isIdle: isIdle) }
             writer.checkpointIfDue()
             writer.heartbeat()
             if work.isStopping && work.writes.isEmpty && tasks.isEmpty { break }

@@ -23,8 +23,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     /// Set when the handler is added.
     private(set) var eventLoop: any EventLoop
 
-    // What the event loop owns. Exclusive access is not checked at run time where a check passes: one thread touches
-    // these, and no closure that holds one of them calls back into this class for the same one.
+    // What the event loop owns. Exclusive access is not checked at run time where a check passes: one thread
+    // touches these, and no closure that holds one of them calls back into this class for the same one.
     @exclusivity(unchecked) var state = ServerConnectionState()
     @exclusivity(unchecked) var access = Access(clientName: "", scopes: [])
     @exclusivity(unchecked) var catalogue: CatalogueSnapshot

@@ -173,10 +173,12 @@ final class RegisterWriter {
     var isFlushUrgent: Bool { register.dirtyCount > core.limits.dirtyContactsMax }
 
     /// Writes a part of the derived rows.
-    func flushStep() {
+    /// - Parameter isIdle: whether nothing waits for the end of the step.
+    func flushStep(isIdle: Bool) {
         guard !hasFailed, isFlushing || register.dirtyCount > 0 else { return }
+        let microseconds = isIdle ? core.limits.flushStepMicroseconds : core.limits.readStepMicroseconds
         do throws(RegisterError) {
-            isFlushing = try !register.flushDerived(budget: .microseconds(core.limits.readStepMicroseconds))
+            isFlushing = try !register.flushDerived(budget: .microseconds(microseconds))
             postFigures()
         } catch {
             isFlushing = false
@@ -201,10 +203,15 @@ final class RegisterWriter {
         }
     }
 
-    /// Flushes what is left and closes the register.
+    /// Flushes what can be flushed in time and closes the register.
     func close() {
+        let deadline = consent_monotonic_nanoseconds() + UInt64(core.limits.stopFlushSeconds) * 1_000_000_000
         isFlushing = register.dirtyCount > 0
-        while isFlushing { flushStep() }
+        while isFlushing && consent_monotonic_nanoseconds() < deadline {
+            flushStep(isIdle: true)
+            checkpointIfDue()
+            isFlushing = isFlushing || (register.dirtyCount > 0 && !hasFailed)
+        }
         do throws(RegisterError) {
             try register.checkpoint(truncating: true)
         } catch {

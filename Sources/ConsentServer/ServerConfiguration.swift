@@ -48,9 +48,13 @@ public struct ServerConfiguration: Sendable {
         /// Time that register reads may take between two commits.
         public var readStepMicroseconds = 2_000
         /// Contact points with state not yet on disk that make the writer flush while it is busy.
-        public var dirtyContactsMax = 500_000
+        public var dirtyContactsMax = 250_000
         /// Idle time after which the writer flushes derived rows.
         public var flushIdleMilliseconds = 2_000
+        /// Time that one step of that flush may take while nothing else waits.
+        public var flushStepMicroseconds = 10_000
+        /// Time that a stop may spend on flushing; the rest is replayed from the events by the next start.
+        public var stopFlushSeconds = 3
         /// Time without a change after which a Watch gets a heartbeat.
         public var heartbeatSeconds = 10
         /// Time that a drain may take before connections are cut.
