@@ -93,6 +93,9 @@ let package = Package(
             name: "consent-load", dependencies: ["LoadGenerator", "ConsentClient", argumentParser],
             swiftSettings: strict),
         .executableTarget(
+            name: "campaign-example", dependencies: ["ConsentClient"], path: "Examples/Campaign",
+            swiftSettings: strict),
+        .executableTarget(
             name: "protogen", dependencies: ["ProtogenCore", argumentParser], path: "tools/protogen/CLI",
             swiftSettings: strict),
 

@@ -59,6 +59,9 @@ struct Database: ~Copyable {
     /// - Parameters:
     ///   - cacheBytes: memory for pages.
     func configure(cacheBytes: Int) throws(RegisterError) {
+        guard consent_sqlite_set_defensive(handle) == SQLITE_OK else {
+            throw RegisterError(failure("setting defensive mode"))
+        }
         try insist("locking_mode", "EXCLUSIVE", reads: "exclusive")
         // Both take a lock, so a second process is found out here.
         try insist("journal_mode", "WAL", reads: "wal")

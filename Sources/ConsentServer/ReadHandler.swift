@@ -218,7 +218,10 @@ private final class RegisterQuery: RegisterTask {
         }
         do throws(RegisterError) {
             switch try body(writer) {
-            case .success(let encode): return Completion(call, encode: encode)
+            case .success(let encode):
+                return call.isExpired
+                    ? Completion(call, .deadlineExceeded, "the deadline passed while the register was read")
+                    : Completion(call, encode: encode)
             case .failure(let failure): return Completion(call, failure.status, failure.message)
             }
         } catch {
