@@ -9,7 +9,9 @@ public enum TextRules {
     public static func problem(evidence: Evidence, reference: String, staff: String) -> String? {
         // Most events come without evidence.
         let byteCountMax = GrantGate.textByteCountMax
-        if evidence.isEmpty && reference.utf8.count <= byteCountMax && staff.utf8.count <= byteCountMax { return nil }
+        if evidence.isEmpty && reference.utf8.count <= byteCountMax && staff.utf8.count <= byteCountMax {
+            return nil
+        }
         let texts = [
             ("reference", reference), ("staff", staff), ("ip", evidence.ip),
             ("user agent", evidence.userAgent),

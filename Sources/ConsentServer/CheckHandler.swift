@@ -178,6 +178,9 @@ enum CheckHandler {
             connection.output.store(error.index, at: offset)
             connection.output.store(error.code.rawValue, at: offset + 4)
         }
+        if connection.takeBackIfTooLong(frame) {
+            return connection.reject(stream, .resourceExhausted, connection.tooLongMessage)
+        }
         connection.output.endFrame(frame)
         connection.core.metrics.checks.count(count)
         connection.core.metrics.allows.count(allows)
