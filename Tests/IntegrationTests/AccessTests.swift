@@ -103,20 +103,33 @@ import WireProtocol
             refusal.evidence.url = "https://leak.example/?to=\(address)"
             await attempt { note(try await client.withdraw(refusal)) }
             await attempt { note(try await client.record(.bounce, refusal)) }
-            await attempt { note(try await client.object(RefusalNotice(controller: salon.controller, subject: .reference(address)))) }
-            await attempt { _ = try await client.preferences(controller: salon.controller, of: .contacts([contact])) }
-            await attempt { _ = try await client.preferences(controller: salon.controller, of: .reference(address)) }
-            await attempt { _ = try await client.explain(question, .contacts([contact])) }
-            await attempt { _ = try await client.proof(of: .newestGrant(salon.controller, .contacts([contact]), nil, nil)) }
             await attempt {
-                for try await _ in try client.history(controller: salon.controller, of: .contacts([contact])) {}
+                note(
+                    try await client.object(
+                        RefusalNotice(controller: salon.controller, subject: .reference(address))))
+            }
+            await attempt {
+                _ = try await client.preferences(controller: salon.controller, of: .contacts([contact]))
+            }
+            await attempt {
+                _ = try await client.preferences(controller: salon.controller, of: .reference(address))
+            }
+            await attempt { _ = try await client.explain(question, .contacts([contact])) }
+            await attempt {
+                _ = try await client.proof(of: .newestGrant(salon.controller, .contacts([contact]), nil, nil))
+            }
+            await attempt {
+                for try await _ in try client.history(controller: salon.controller, of: .contacts([contact]))
+                {}
             }
             await attempt { note(try await client.confirm(token: Array(address.utf8))) }
             await attempt {
                 var row = ImportRow(kind: .grant, controller: salon.controller, contacts: [contact])
                 row.channels = ChannelSet([.email])
                 row.reference = address
-                for issue in try await client.importRows([row]).issues { texts += issue.refusals.map(\.sentence) }
+                for issue in try await client.importRows([row]).issues {
+                    texts += issue.refusals.map(\.sentence)
+                }
             }
         }
         _ = await client.checkBatch(salon.question(.email), addresses: addresses)

@@ -10,7 +10,8 @@ import WireProtocol
 
 @Suite struct BackupTests {
     private func connect(
-        _ address: String, _ state: String, _ configure: (inout ConsentClient.Configuration) -> Void = { _ in }
+        _ address: String, _ state: String,
+        _ configure: (inout ConsentClient.Configuration) -> Void = { _ in }
     ) async throws -> ConsentClient {
         let token = try String(contentsOfFile: state + "/admin.token", encoding: .utf8)
         var configuration = ConsentClient.Configuration()
@@ -42,7 +43,8 @@ import WireProtocol
         let address = daemon.address
         let client = try await connect(address, state) { $0.reconnectBase = .milliseconds(5) }
         let salon = try await Salon(client)
-        _ = try await client.grant(salon.grant(["kept@example.fr", "+33612345678"], channels: [.email, .sms]))
+        _ = try await client.grant(
+            salon.grant(["kept@example.fr", "+33612345678"], channels: [.email, .sms]))
         let file = folder.file("backup.db")
         let made = try ProgramUnderTest.run(
             "consentctl", ["backup", file, "--server", address, "--token-file", state + "/admin.token"])
@@ -79,11 +81,15 @@ import WireProtocol
             #expect(marketing.decision == .indeterminate && marketing.reason == .restored)
             #expect(await fresh.check(salon.question(channel, salon.reminders), contact).reason == .service)
         }
-        let batch = await fresh.checkBatch(salon.question(.email), addresses: ["kept@example.fr", "a@example.fr"])
+        let batch = await fresh.checkBatch(
+            salon.question(.email), addresses: ["kept@example.fr", "a@example.fr"])
         #expect(batch.whole == .indeterminate && batch.allowedCount == 0)
         let preferences = try await fresh.preferences(
             controller: salon.controller, of: .contacts([WriteContact("kept@example.fr")]))
-        #expect(preferences.contacts.first?.preferences.allSatisfy { $0.decision != .allow || $0.reason == .service } == true)
+        #expect(
+            preferences.contacts.first?.preferences.allSatisfy {
+                $0.decision != .allow || $0.reason == .service
+            } == true)
         // Refusals are taken all the same, and a watch from the old register is refused.
         #expect(try await fresh.withdraw(salon.refusal("other@example.fr")).status == .recorded)
         let frames = try FrameClient(address)
@@ -166,11 +172,15 @@ import WireProtocol
         let server = try await TestServer.start()
         await server.server.drain()
         let names = ["outgoing-backup-3-1.db", "outgoing-backup-4-1.db.partial"]
-        for name in names { try Data([1, 2, 3]).write(to: URL(fileURLWithPath: server.stateFolder + "/" + name)) }
+        for name in names {
+            try Data([1, 2, 3]).write(to: URL(fileURLWithPath: server.stateFolder + "/" + name))
+        }
         let own = server.stateFolder + "/backup-of-mine.db"
         try Data([1]).write(to: URL(fileURLWithPath: own))
         let again = try await server.restarted()
-        for name in names { #expect(!FileManager.default.fileExists(atPath: server.stateFolder + "/" + name)) }
+        for name in names {
+            #expect(!FileManager.default.fileExists(atPath: server.stateFolder + "/" + name))
+        }
         #expect(FileManager.default.fileExists(atPath: own))
         await again.server.drain()
     }

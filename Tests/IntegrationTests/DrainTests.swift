@@ -143,7 +143,9 @@ import WireProtocol
         async let isClean = server.server.drain()
         var ended: Set<UInt32> = []
         while let frame = watcher.receive() {
-            if frame.header.kind == .ping { watcher.send(FrameClient.frame(.pong, value: frame.header.value)) }
+            if frame.header.kind == .ping {
+                watcher.send(FrameClient.frame(.pong, value: frame.header.value))
+            }
             if frame.header.kind == .end {
                 #expect(frame.status == .unavailable)
                 ended.insert(frame.header.stream)

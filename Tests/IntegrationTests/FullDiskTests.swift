@@ -51,7 +51,7 @@ import Testing
 
         // A file takes all but a few hundred kilobytes.
         let ballast = disk.folder.file("ballast")
-        FileManager.default.createFile(atPath: ballast, contents: nil)
+        #expect(FileManager.default.createFile(atPath: ballast, contents: nil))
         let handle = try #require(FileHandle(forWritingAtPath: ballast))
         while true {
             let free =
@@ -72,7 +72,8 @@ import Testing
                 #expect(result.status == .recorded)
                 #expect(refused.isEmpty, "space came back by itself")
                 acknowledged.append(address)
-            } catch .rejected(let rejection) {
+            } catch {
+                guard case .rejected(let rejection) = error else { throw error }
                 #expect(rejection.status == .unavailable && rejection.notExecuted)
                 message = rejection.message
                 refused.append(address)

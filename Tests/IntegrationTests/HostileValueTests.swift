@@ -22,7 +22,8 @@ import WireProtocol
             let stream = UInt32(number * 10 + 1)
             let grant = Wire.GrantRequest(
                 controller: controller, contacts: contacts, channels: [Wire.Channel(rawValue: 1)],
-                purposes: [salon.promotions.rawValue], notice: Wire.Bytes32(of: salon.notice), source: .widget,
+                purposes: [salon.promotions.rawValue], notice: Wire.Bytes32(of: salon.notice),
+                source: .widget,
                 act: .tickedBox, occurredAt: time)
             #expect(try frames.ask(.grant, stream, grant).status == .ok)
             let row = Wire.ImportRow(
@@ -46,7 +47,8 @@ import WireProtocol
         let again = try await server.restarted()
         let second = try await again.client()
         for number in times.indices {
-            #expect(!(await second.check(salon.question(.email), .address("time\(number)@example.fr")).isAllowed))
+            #expect(
+                !(await second.check(salon.question(.email), .address("time\(number)@example.fr")).isAllowed))
         }
         await second.close()
         await again.server.drain()
@@ -108,7 +110,8 @@ import WireProtocol
         let client = try await server.admin()
         let salon = try await Salon(client)
         let frames = try FrameClient(server.address)
-        for (number, sequence) in [UInt64(1_000), UInt64(Int64.max), UInt64(Int64.max) + 1, .max].enumerated() {
+        for (number, sequence) in [UInt64(1_000), UInt64(Int64.max), UInt64(Int64.max) + 1, .max].enumerated()
+        {
             let stream = UInt32(number * 3 + 1)
             let proof = try frames.ask(.proof, stream, Wire.ProofRequest(sequence: sequence))
             #expect(proof.status == .notFound)

@@ -15,7 +15,8 @@ import WireProtocol
         let server = try await TestServer.start()
         let client = try await server.admin()
         let salon = try await Salon(client)
-        var retired = Purpose(id: salon.newsletter, code: "newsletter", title: "Newsletter", purposeClass: .marketing)
+        var retired = Purpose(
+            id: salon.newsletter, code: "newsletter", title: "Newsletter", purposeClass: .marketing)
         let frames = try FrameClient(server.address)
         let controller = salon.controller.rawValue
         let tooLong = String(repeating: "x", count: 2_000)
@@ -28,9 +29,18 @@ import WireProtocol
             ("a future time", Wire.RefusalRequest(occurredAt: year2200)),
             ("the last time there is", Wire.RefusalRequest(occurredAt: .max)),
             ("an unknown source", Wire.RefusalRequest(source: Wire.Source(rawValue: 250))),
-            ("an address in the evidence", Wire.RefusalRequest(evidence: Wire.Evidence(userAgent: "by x@y.example"))),
-            ("a query in the evidence", Wire.RefusalRequest(evidence: Wire.Evidence(url: "https://a.example/?q=1"))),
-            ("evidence over its limit", Wire.RefusalRequest(evidence: Wire.Evidence(templateValues: tooLong))),
+            (
+                "an address in the evidence",
+                Wire.RefusalRequest(evidence: Wire.Evidence(userAgent: "by x@y.example"))
+            ),
+            (
+                "a query in the evidence",
+                Wire.RefusalRequest(evidence: Wire.Evidence(url: "https://a.example/?q=1"))
+            ),
+            (
+                "evidence over its limit",
+                Wire.RefusalRequest(evidence: Wire.Evidence(templateValues: tooLong))
+            ),
             ("a staff name over its limit", Wire.RefusalRequest(staff: tooLong)),
             ("a reference over its limit", Wire.RefusalRequest(reference: tooLong)),
         ]
@@ -88,20 +98,29 @@ import WireProtocol
         let client = try await server.admin()
         let salon = try await Salon(client)
         _ = try await client.grant(
-            salon.grant(["both@example.fr", "+33612345678"], channels: [.email, .sms], purposes: [salon.promotions, salon.newsletter]))
+            salon.grant(
+                ["both@example.fr", "+33612345678"], channels: [.email, .sms],
+                purposes: [salon.promotions, salon.newsletter]))
         #expect(try await client.record(.complaint, salon.refusal("both@example.fr")).status == .recorded)
         for purpose in [salon.promotions, salon.newsletter] {
-            #expect(await client.check(salon.question(.email, purpose), .address("both@example.fr")).reason == .complaint)
-            #expect(await client.check(salon.question(.sms, purpose), .address("+33612345678")).reason == .consent)
+            #expect(
+                await client.check(salon.question(.email, purpose), .address("both@example.fr")).reason
+                    == .complaint)
+            #expect(
+                await client.check(salon.question(.sms, purpose), .address("+33612345678")).reason == .consent
+            )
         }
         var stop = salon.refusal("+33612345678")
         stop.source = .smsKeyword
         stop.purposes = PurposeSet([salon.promotions])
         #expect(try await client.withdraw(stop).status == .recorded)
         for purpose in [salon.promotions, salon.newsletter] {
-            #expect(await client.check(salon.question(.sms, purpose), .address("+33612345678")).reason == .stop)
+            #expect(
+                await client.check(salon.question(.sms, purpose), .address("+33612345678")).reason == .stop)
         }
-        #expect(await client.check(salon.question(.sms, salon.reminders), .address("+33612345678")).reason == .service)
+        #expect(
+            await client.check(salon.question(.sms, salon.reminders), .address("+33612345678")).reason
+                == .service)
 
         // About an address that the channel does not reach: it counts for what does reach it.
         _ = try await client.grant(salon.grant(["+33612345699"], channels: [.sms]))
@@ -145,7 +164,13 @@ import WireProtocol
         _ = try await client.grant(grant)
         let subjects: [(UInt64, Subject)] = [
             (1, .contacts([WriteContact("rep@example.fr"), WriteContact("+33612345670")])),
-            (2, .contacts([WriteContact("+33612345670"), WriteContact("rep@example.fr"), WriteContact("+33612345671")])),
+            (
+                2,
+                .contacts([
+                    WriteContact("+33612345670"), WriteContact("rep@example.fr"),
+                    WriteContact("+33612345671"),
+                ])
+            ),
             (3, .reference("rep")),
         ]
         for (number, subject) in subjects {
@@ -180,7 +205,8 @@ import WireProtocol
             bytes += FrameClient.request(
                 .refuse, stream,
                 Wire.RefusalRequest(
-                    eventId: id, controller: controller, contacts: subject(address), occurredAt: 1_790_000_000_000_000))
+                    eventId: id, controller: controller, contacts: subject(address),
+                    occurredAt: 1_790_000_000_000_000))
         }
         frames.send(bytes)
         var statuses: [Wire.WriteStatus] = []
@@ -214,14 +240,16 @@ import WireProtocol
         }
         bytes += FrameClient.request(
             .withdraw, 200,
-            Wire.RefusalRequest(controller: salon.controller.rawValue, contacts: subject("race100@example.fr")))
+            Wire.RefusalRequest(
+                controller: salon.controller.rawValue, contacts: subject("race100@example.fr")))
         frames.send(bytes)
         let granted: Wire.WriteResponse = try frames.answer(of: 100).decoded()
         let withdrawn: Wire.WriteResponse = try frames.answer(of: 200).decoded()
         #expect(granted.status == .recorded && withdrawn.status == .recorded)
         #expect(withdrawn.sequence < granted.sequence, "the refusal did not overtake: the test shows nothing")
         #expect(await client.check(salon.question(.email), .address("race99@example.fr")).reason == .consent)
-        #expect(await client.check(salon.question(.email), .address("race100@example.fr")).reason == .withdrawn)
+        #expect(
+            await client.check(salon.question(.email), .address("race100@example.fr")).reason == .withdrawn)
         await client.close()
         await server.server.drain()
     }
