@@ -414,8 +414,10 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         }
         // Succeeds once the socket has taken all output.
         let halfClosed = eventLoop.makePromise(of: Void.self)
-        halfClosed.futureResult.whenComplete { [eventLoop] _ in
+        halfClosed.futureResult.whenComplete { [eventLoop] result in
             cut.cancel()
+            // It fails when the connection is gone.
+            guard case .success = result else { return }
             eventLoop.scheduleTask(in: .milliseconds(250)) { channel.close(promise: nil) }
         }
         context.close(mode: .output, promise: halfClosed)

@@ -8,6 +8,7 @@ import Dispatch
 import Logging
 import NIOCore
 import NIOPosix
+import Synchronization
 import WireProtocol
 
 /// A consent server in this process.
@@ -15,6 +16,8 @@ public final class ConsentServer: Sendable {
     private let core: ServerCore
     private let group: MultiThreadedEventLoopGroup
     private let listener: Listener
+    /// The drain, once it has begun.
+    private let ending = Mutex<Task<Bool, Never>?>(nil)
 
     /// Version of the server.
     public static let version = ServerCore.Identity.version
@@ -142,9 +145,20 @@ public final class ConsentServer: Sendable {
     // MARK: Stop
 
     /// Stops: no new connections and calls, finishes what is in flight, makes the register complete, closes.
+    /// Whoever calls it again waits for the same end.
     /// - Returns: whether every connection ended by itself in time.
     @discardableResult
     public func drain() async -> Bool {
+        let ending = ending.withLock { ending in
+            if let ending { return ending }
+            let new = Task { await stop() }
+            ending = new
+            return new
+        }
+        return await ending.value
+    }
+
+    private func stop() async -> Bool {
         core.serving.drain()
         await listener.close()
         let deadline = NIODeadline.now() + .seconds(Int64(core.limits.drainSeconds))

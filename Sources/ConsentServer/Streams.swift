@@ -117,6 +117,8 @@ final class RegisterStream: ServerStream, RegisterTask, @unchecked Sendable {
         }
         // The source may hold a part of the register, which only the writer thread may let go of.
         if mustQueue { _ = pipeline.enqueue(again: self) }
+        // Nothing is left to answer when the connection is gone.
+        guard call.connection.state.isOpen(call.stream) else { return }
         call.connection.eventLoop.execute { [self] in
             guard call.connection.streams[call.stream] === self else { return }
             call.connection.complete(Completion(call, kind: .end, .cancelled, "cancelled by the caller"))

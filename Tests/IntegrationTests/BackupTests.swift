@@ -183,5 +183,7 @@ import WireProtocol
         }
         #expect(FileManager.default.fileExists(atPath: own))
         await again.server.drain()
+        // A second stop returns at once.
+        await again.server.drain()
     }
 }

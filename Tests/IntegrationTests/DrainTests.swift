@@ -139,7 +139,6 @@ import WireProtocol
         leaving.call(.watch, 1, Wire.WatchRequest(after: server.server.sequence))
         leaving.send(Self.goaway())
         try await Task.sleep(for: .milliseconds(100))
-        let began = ContinuousClock.now
         async let isClean = server.server.drain()
         var ended: Set<UInt32> = []
         while let frame = watcher.receive() {
@@ -152,8 +151,8 @@ import WireProtocol
             }
         }
         #expect(ended == [1, 2])
+        // Every connection ended by itself, none was cut.
         #expect(await isClean)
-        #expect(ContinuousClock.now - began < .seconds(2))
         var last: FrameClient.Received?
         while let frame = leaving.receive() { last = frame }
         #expect(last?.header.kind == .end)

@@ -22,15 +22,11 @@ import Testing
         try serve(["--state-dir", state, "--listen", "127.0.0.1:0"] + arguments)
     }
 
-    /// A state folder that a daemon has made and left.
-    private func madeFolder() throws -> (folder: TemporaryFolder, state: String) {
-        let folder = try TemporaryFolder()
-        let state = folder.file("state")
-        let daemon = try DaemonUnderTest(stateFolder: state, ["--init"])
-        daemon.program.signal(SIGTERM)
-        let end = daemon.program.wait()
-        try #require(end.code == 0, "\(end.errors)")
-        return (folder, state)
+    /// A state folder that a server has made and left.
+    private func madeFolder() async throws -> (folder: TemporaryFolder, state: String) {
+        let server = try await TestServer.start()
+        await server.server.drain()
+        return (server.folder, server.stateFolder)
     }
 
     private func setPermissions(_ path: String, _ permissions: Int) throws {
@@ -43,18 +39,23 @@ import Testing
         let first = try DaemonUnderTest(stateFolder: state, ["--init"])
         let second = try serve(state)
         #expect(second.code == 78 && second.errors.contains("another consentd runs on the state folder"))
-        first.program.signal(SIGTERM)
-        #expect(first.program.wait().code == 0)
         // Killed, it leaves nothing that keeps the next one out.
-        let third = try DaemonUnderTest(stateFolder: state)
-        third.program.signal(SIGKILL)
-        _ = third.program.wait()
-        let fourth = try DaemonUnderTest(stateFolder: state)
-        fourth.program.signal(SIGTERM)
-        #expect(fourth.program.wait().code == 0)
+        first.program.signal(SIGKILL)
+        _ = first.program.wait()
+        _ = try DaemonUnderTest(stateFolder: state)
     }
 
-    @Test func aRegisterIsMadeOnlyOnRequestAndNeverOverAnother() throws {
+    @Test func aDaemonMayBeStoppedAsSoonAsItServes() throws {
+        let folder = try TemporaryFolder()
+        for round in 0..<5 {
+            let daemon = try DaemonUnderTest(
+                stateFolder: folder.file("state"), round == 0 ? ["--init"] : [])
+            daemon.program.signal(SIGTERM)
+            #expect(daemon.program.wait().code == 0)
+        }
+    }
+
+    @Test func aRegisterIsMadeOnlyOnRequestAndNeverOverAnother() async throws {
         let folder = try TemporaryFolder()
         let missing = try serve(folder.file("missing"))
         #expect(missing.code == 78 && missing.errors.contains("--init"))
@@ -63,14 +64,14 @@ import Testing
             atPath: empty, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
         let refused = try serve(empty)
         #expect(refused.code == 78 && refused.errors.contains("--init"))
-        let (made, state) = try madeFolder()
+        let (made, state) = try await madeFolder()
         let again = try serve(state, ["--init"])
         #expect(again.code == 78 && again.errors.contains("is not empty"))
         #expect(FileManager.default.fileExists(atPath: made.file("state/register.db")))
     }
 
-    @Test func secretsThatOthersCanReadAreRefused() throws {
-        let (made, state) = try madeFolder()
+    @Test func secretsThatOthersCanReadAreRefused() async throws {
+        let (made, state) = try await madeFolder()
         try setPermissions(state, 0o750)
         let entered = try serve(state)
         #expect(entered.code == 78 && entered.errors.contains("chmod 700"))
@@ -82,15 +83,14 @@ import Testing
             #expect(refused.errors.contains("chmod 600"), "\(name)")
             try setPermissions("\(state)/\(name)", 0o600)
         }
-        let daemon = try DaemonUnderTest(stateFolder: state)
-        daemon.program.signal(SIGTERM)
-        #expect(daemon.program.wait().code == 0)
+        // Put right, it serves.
+        _ = try DaemonUnderTest(stateFolder: state)
         withExtendedLifetime(made) {}
     }
 
-    @Test func otherKeysAreRefused() throws {
-        let (made, state) = try madeFolder()
-        let (other, otherState) = try madeFolder()
+    @Test func otherKeysAreRefused() async throws {
+        let (made, state) = try await madeFolder()
+        let (other, otherState) = try await madeFolder()
         func replacing(_ names: [String], _ expected: String) throws {
             for name in names {
                 try FileManager.default.moveItem(atPath: "\(state)/\(name)", toPath: made.file(name))
@@ -115,8 +115,8 @@ import Testing
         withExtendedLifetime(other) {}
     }
 
-    @Test func aRegisterOfANewerProgramIsRefused() throws {
-        let (made, state) = try madeFolder()
+    @Test func aRegisterOfANewerProgramIsRefused() async throws {
+        let (made, state) = try await madeFolder()
         let database = try FileHandle(forUpdating: URL(fileURLWithPath: state + "/register.db"))
         // SQLite's user version: bytes 60 to 63 of the file, big-endian.
         try database.seek(toOffset: 60)
@@ -128,9 +128,8 @@ import Testing
         try database.seek(toOffset: 60)
         try database.write(contentsOf: version)
         try database.close()
-        let daemon = try DaemonUnderTest(stateFolder: state)
-        daemon.program.signal(SIGTERM)
-        #expect(daemon.program.wait().code == 0)
+        // Put right, it serves.
+        _ = try DaemonUnderTest(stateFolder: state)
         withExtendedLifetime(made) {}
     }
 
@@ -149,7 +148,5 @@ import Testing
             #expect(refused.code == 64, "\(flags)")
         }
         #expect(!FileManager.default.fileExists(atPath: folder.file("fourth")))
-        daemon.program.signal(SIGTERM)
-        #expect(daemon.program.wait().code == 0)
     }
 }
