@@ -78,7 +78,8 @@ public struct ServerConfiguration: Sendable {
                 connection is pinged after \(limits.idleSeconds) s and closed after twice that; a peer that does \
                 not take \(limits.outputHighWatermarkBytes >> 10) KiB of answers for \
                 \(limits.slowReaderSeconds) s is closed; \(limits.queuedWritesMax) writes and \
-                \(limits.queuedReadsMax) register reads may wait (refusals always may); \
+                \(limits.queuedReadsMax) register reads may wait (refusals always may), writes of \
+                \(limits.queuedEventsMax) events in all; \(limits.streamsMax) streams a connection; \
                 \(limits.commitEventsMax) events a commit; a drain takes \
                 \(limits.drainSeconds) s at most; a double opt-in lapses after \(limits.doubleOptInDays) days.
                 """
