@@ -74,8 +74,9 @@ struct Difference: CustomStringConvertible {
         return """
             difference, SEED=\(seed): model \(answers.model), others \(answers.others)
             \(lines.joined(separator: "\n"))
-            asked \(isPast ? "of the past" : "now") \(subject) \(question.channel) \(question.purpose.rawValue) \
-            at \(question.at.rfc3339) (day \(question.at.day.rawValue)) known \(question.known)
+            asked \(isPast ? "of the past" : "now") \(subject) \(question.channel) \
+            \(question.purpose.rawValue) at \(question.at.rfc3339) \
+            (day \(question.at.day.rawValue)) known \(question.known)
             """
     }
 }

@@ -27,26 +27,29 @@ struct ScenarioTests {
     }
 
     @Test func modelFoldAndIndexGiveTheExpectedAnswer() throws {
-        for scenario in try Self.scenarios.get() {
-            var ledger = try Ledger()
-            var next = 0
-            for expectation in scenario.expectations {
-                while next < expectation.entryCount {
-                    try ledger.append(scenario.entries[next])
-                    next += 1
-                }
-                let place: Comment = "\(scenario.name)\n  \(expectation.line)"
-                if expectation.isPast {
-                    #expect(ledger.model(expectation.question) == expectation.reason, place)
-                    #expect(try ledger.pastAnswer(expectation.question) == expectation.reason, place)
-                } else {
-                    let answers = ledger.answers(expectation.question)
-                    #expect(answers.model == expectation.reason, place)
-                    #expect(answers.fold == expectation.reason, place)
-                    // Checks see no neighbours: that a grant exists next door needs scope read.
-                    let isNextDoor = [.otherChannel, .otherPurpose].contains(expectation.reason)
-                    #expect(answers.index == (isNextDoor ? .noRecord : expectation.reason), place)
-                }
+        for scenario in try Self.scenarios.get() { try Self.play(scenario) }
+    }
+
+    /// Records a story line by line and compares what it expects.
+    static func play(_ scenario: Scenario) throws {
+        var ledger = try Ledger()
+        var next = 0
+        for expectation in scenario.expectations {
+            while next < expectation.entryCount {
+                try ledger.append(scenario.entries[next])
+                next += 1
+            }
+            let place: Comment = "\(scenario.name)\n  \(expectation.line)"
+            if expectation.isPast {
+                #expect(ledger.model(expectation.question) == expectation.reason, place)
+                #expect(try ledger.pastAnswer(expectation.question) == expectation.reason, place)
+            } else {
+                let answers = ledger.answers(expectation.question)
+                #expect(answers.model == expectation.reason, place)
+                #expect(answers.fold == expectation.reason, place)
+                // Checks see no neighbours: that a grant exists next door needs scope read.
+                let isNextDoor = [.otherChannel, .otherPurpose].contains(expectation.reason)
+                #expect(answers.index == (isNextDoor ? .noRecord : expectation.reason), place)
             }
         }
     }
