@@ -18,6 +18,14 @@ struct Entry: Hashable {
     enum Content: Hashable {
         case act(Subject, ConsentEvent)
         case change(ModelCatalogueEntry.Change)
+
+        /// Closes or retires something.
+        var isEnding: Bool {
+            switch self {
+            case .change(.close), .change(.retire): true
+            default: false
+            }
+        }
     }
     var sequence: UInt64
     var recordedAt: Timestamp
@@ -45,6 +53,7 @@ struct Question: Hashable {
 struct Ledger {
     private(set) var entries: [Entry] = []
     private(set) var catalogue = Catalogue()
+    private var catalogueEvents: [(entry: Entry, events: [ConsentEvent])] = []
     private var states: [Subject: ContactState] = [:]
     private let index: ConsentIndex
     private var checkGuard = CheckGuard(Catalogue())
@@ -72,7 +81,9 @@ struct Ledger {
             states[subject] = state
             try index.put(Self.slot(subject), profile: state.profile)
         case .change(let change):
-            try Self.apply(change, entry, to: &catalogue)
+            let events = Self.events(change, entry, in: catalogue)
+            for event in events { try catalogue.apply(event) }
+            catalogueEvents.append((entry, events))
             checkGuard = CheckGuard(catalogue)
             if case .invalidate(let ordinal, let from) = change {
                 index.setNoticeInvalid(ordinal: ordinal, from: from.microseconds)
@@ -84,9 +95,12 @@ struct Ledger {
         SlotKey(low: UInt64(subject.controller.rawValue) << 8, high: UInt64(subject.kind.rawValue))
     }
 
-    private func events(of subject: Subject) -> [ConsentEvent] {
+    private func events(
+        of subject: Subject, where isKnown: (Entry) -> Bool = { _ in true }
+    ) -> [ConsentEvent] {
         entries.compactMap { entry in
-            if case .act(subject, let event) = entry.content { event } else { nil }
+            guard isKnown(entry), case .act(subject, let event) = entry.content else { return nil }
+            return event
         }
     }
 
@@ -98,49 +112,45 @@ struct Ledger {
         }
     }
 
-    /// Writes a change as the catalogue's own event.
-    private static func apply(
-        _ change: ModelCatalogueEntry.Change, _ entry: Entry, to catalogue: inout Catalogue
-    ) throws {
-        var kind = EventKind.purposePut
-        let payload: [UInt8]
+    /// A change as the catalogue's own events, with dense numbers of their own.
+    private static func events(
+        _ change: ModelCatalogueEntry.Change, _ entry: Entry, in catalogue: Catalogue
+    ) -> [ConsentEvent] {
+        var writes: [(kind: EventKind, payload: [UInt8])] = []
         switch change {
         case .open(let id), .close(let id):
-            kind = .controllerPut
             var controller = Controller(id: id, code: "salon-\(id.rawValue)", name: "Salon \(id.rawValue)")
             if case .close = change { controller.closed = true }
-            payload = controller.encoded
+            writes.append((.controllerPut, controller.encoded))
         case .add(let id, let purposeClass):
-            payload =
-                Purpose(
-                    id: id, code: "purpose-\(id.rawValue)", title: "Purpose", purposeClass: purposeClass
-                ).encoded
+            let purpose = Purpose(
+                id: id, code: "purpose-\(id.rawValue)", title: "Purpose", purposeClass: purposeClass)
+            writes.append((.purposePut, purpose.encoded))
         case .retire(let id):
-            guard var purpose = catalogue.purposes[id] else { return }
+            guard var purpose = catalogue.purposes[id] else { return [] }
             purpose.retired = true
-            payload = purpose.encoded
+            writes.append((.purposePut, purpose.encoded))
         case .invalidate(let ordinal, let from):
             // Notices have no rule of their own here; they enter the catalogue when one is invalidated.
-            while catalogue.noticeOrdinals.count < Int(ordinal) {
-                let notice = Notice(
-                    locale: "en", text: "Notice \(catalogue.noticeOrdinals.count + 1)", channels: .all,
-                    purposes: .all, controllers: [])
-                try apply(.noticePut, notice.encoded, entry, to: &catalogue)
+            let count = catalogue.noticeOrdinals.count
+            for number in 1...max(Int(ordinal), 1) where number > count {
+                writes.append((.noticePut, notice(number).encoded))
             }
-            guard let notice = catalogue.notice(ordinal: ordinal) else { return }
-            kind = .noticeInvalidated
-            payload = NoticeInvalidation(id: notice.id, reason: "test", effective: from).encoded
+            let invalidation = NoticeInvalidation(
+                id: notice(Int(ordinal)).id, reason: "test", effective: from)
+            writes.append((.noticeInvalidated, invalidation.encoded))
         }
-        try apply(kind, payload, entry, to: &catalogue)
+        return writes.enumerated().map { position, write in
+            var event = ConsentEvent(
+                kind: write.kind, occurredAt: entry.recordedAt, recordedAt: entry.recordedAt)
+            event.sequence = catalogue.sequence + UInt64(position + 1)
+            event.payload = write.payload
+            return event
+        }
     }
 
-    private static func apply(
-        _ kind: EventKind, _ payload: [UInt8], _ entry: Entry, to catalogue: inout Catalogue
-    ) throws {
-        var event = ConsentEvent(kind: kind, occurredAt: entry.recordedAt, recordedAt: entry.recordedAt)
-        event.sequence = catalogue.sequence + 1
-        event.payload = payload
-        try catalogue.apply(event)
+    private static func notice(_ number: Int) -> Notice {
+        Notice(locale: "en", text: "Notice \(number)", channels: .all, purposes: .all, controllers: [])
     }
 
     // MARK: Asking the present
@@ -178,22 +188,18 @@ struct Ledger {
     /// The fold's answer from what was known, about the time asked.
     func pastAnswer(_ asked: Question) throws -> Reason {
         let question = asked.question
-        let known = entries.filter { question.known.covers($0.sequence, recordedAt: $0.recordedAt) }
+        func isKnown(_ entry: Entry) -> Bool {
+            question.known.covers(entry.sequence, recordedAt: entry.recordedAt)
+        }
+        // An erasure destroyed what was before it, so it answers for all time before it too.
+        let events = events(of: asked.subject, where: isKnown).filter {
+            $0.kind == .erase || $0.clampedOccurredAt <= question.at
+        }
         var catalogue = Catalogue()
-        var events: [ConsentEvent] = []
-        for entry in known {
-            switch entry.content {
-            case .act(asked.subject, let event):
-                // An erasure destroyed what was before it, so it answers for all time before it too.
-                if event.kind == .erase || event.clampedOccurredAt <= question.at { events.append(event) }
-            case .act: break
-            case .change(.retire), .change(.close):
-                // Closing and retiring count from their own time on.
-                if entry.recordedAt <= question.at, case .change(let change) = entry.content {
-                    try Self.apply(change, entry, to: &catalogue)
-                }
-            case .change(let change): try Self.apply(change, entry, to: &catalogue)
-            }
+        for (entry, events) in catalogueEvents where isKnown(entry) {
+            // Closing and retiring count from their own time on.
+            let isInForce = entry.recordedAt <= question.at || !entry.content.isEnding
+            for event in events where isInForce { try catalogue.apply(event) }
         }
         let checkGuard = CheckGuard(catalogue)
         guard let query = query(asked, checkGuard) else { return denial(asked, checkGuard) }
