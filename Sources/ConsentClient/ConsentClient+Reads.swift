@@ -37,12 +37,7 @@ extension ConsentClient {
             purpose: question.purpose.rawValue,
             class: Wire.PurposeClass(rawValue: question.purposeClass?.rawValue ?? 0), contact: contact)
         let response = try await call(.explain, request, as: Wire.ExplainResponse.self, timeout: timeout)
-        return Explanation(
-            answer: CheckAnswer(
-                decision: response.decision.rawValue, reason: response.reason.rawValue,
-                sequence: response.sequence, now: Timestamp(microseconds: response.now),
-                validUntil: response.validUntil),
-            events: response.events.map(RecordedEvent.init(wire:)))
+        return Explanation(wire: response)
     }
 
     /// Every event of a contact point or reference, oldest first, as a stream.

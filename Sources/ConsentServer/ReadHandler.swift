@@ -113,7 +113,7 @@ enum ReadHandler {
     }
 
     /// Finds out whom a read is about; answers the call and returns nil when that cannot be told.
-    private static func subject(
+    static func subject(
         _ connection: Connection, _ header: FrameHeader, _ controllerID: ControllerID,
         _ contact: Wire.ContactPoint?, _ reference: String, channel: Channel? = nil
     ) -> Subject? {
@@ -152,7 +152,7 @@ enum ReadHandler {
     typealias Encoder = @Sendable (inout FrameWriter) -> Void
 
     /// Has the writer thread answer the call.
-    private static func query(
+    static func query(
         _ connection: Connection, _ header: FrameHeader,
         _ body: @escaping @Sendable (RegisterWriter) throws(RegisterError) -> Result<Encoder, CallFailure>
     ) {
@@ -166,7 +166,7 @@ enum ReadHandler {
     }
 
     /// Begins a stream.
-    private static func open(
+    static func open(
         _ connection: Connection, _ header: FrameHeader, _ source: sending any StreamSource,
         followsCommits: Bool = false
     ) {

@@ -20,6 +20,7 @@ import WireProtocol
 final class RegisterWriter {
     let register: SQLiteRegister
     let core: ServerCore
+    let catalogueHistory = CatalogueHistory()
     /// Kept open, and so locked, as long as the register.
     private let folder: StateFolder
     private var watches: [RegisterStream] = []
