@@ -47,6 +47,7 @@ public final class ConsentServer: Sendable {
         }
         let folder = try await open(configuration)
         let keyring = folder.keyring
+        let logKey = folder.logKey
         let register = try SQLiteRegister(folder: folder)
         let index = try ConsentIndex()
         try load(register, into: index, logger: logger)
@@ -58,6 +59,7 @@ public final class ConsentServer: Sendable {
             board: CatalogueBoard(
                 CatalogueSnapshot(version: 1, catalogue: register.catalogue, keyring: keyring)),
             clock: ServerClock(lastRecordedAt: register.lastRecordedAt), keyring: keyring,
+            logKey: logKey,
             authorisation: Authorisation(adminToken: Hexadecimal.text(of: folder.adminToken)),
             serving: Serving(blocking: register.restorePending ? .restored : nil), logger: logger,
             identity: ServerCore.Identity(
