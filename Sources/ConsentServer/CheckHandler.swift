@@ -125,7 +125,8 @@ enum CheckHandler {
         }
         guard request.want & ~WantBits.served == 0 else {
             connection.reject(
-                header.stream, .unimplemented, "want \(request.want) has a bit that this version does not know")
+                header.stream, .unimplemented,
+                "want \(request.want) has a bit that this version does not know")
             return
         }
         let question = Question(

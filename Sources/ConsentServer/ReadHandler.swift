@@ -52,7 +52,8 @@ enum ReadHandler {
     static func head(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         let request = try Wire.HeadRequest(decoding: body)
         query(connection, header) { writer throws(RegisterError) in
-            let answer = try RegisterAnswers.head(writer, since: request.since)
+            let answer = try RegisterAnswers.head(
+                writer, since: request.since, keptUntil: Timestamp(wire: request.keptUntil))
             return answer.map { answer in { answer.encode(into: &$0) } }
         }
     }

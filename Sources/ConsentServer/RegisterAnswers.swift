@@ -228,9 +228,17 @@ enum RegisterAnswers {
     // MARK: Head
 
     static func head(
-        _ writer: RegisterWriter, since: UInt64
+        _ writer: RegisterWriter, since: UInt64, keptUntil: Timestamp?
     ) throws(RegisterError) -> Result<Wire.HeadResponse, CallFailure> {
-        let head = try writer.register.signedHead(now: writer.core.clock.now)
+        let head: SignedHead
+        if let keptUntil {
+            guard let kept = try writer.register.keptHead(until: keptUntil) else {
+                return .failure(CallFailure(.notFound, "no head was kept until \(keptUntil.rfc3339)"))
+            }
+            head = kept
+        } else {
+            head = try writer.register.signedHead(now: writer.core.clock.now)
+        }
         guard since <= head.treeSize else {
             return .failure(
                 CallFailure(

@@ -39,7 +39,9 @@ final class ReviewSource: StreamSource {
             if found.count < limit { try look(writer) }
             let items = found.prefix(limit)
             found.removeFirst(items.count)
-            let encoders = items.map { item in { @Sendable (output: inout FrameWriter) in item.encode(into: &output) } }
+            let encoders = items.map { item in
+                { @Sendable (output: inout FrameWriter) in item.encode(into: &output) }
+            }
             return found.isEmpty && waiting.isEmpty && isAtEnd ? .end(encoders) : .items(encoders)
         } catch {
             return .failed(.dataLoss, "the register could not be read: \(error)")

@@ -175,10 +175,13 @@ struct KeysCommand: ClientCommand {
             printLine(
                 .members([
                     "position": .integer(Int64(position)), "key": .optional(key),
-                    "epoch": .unsigned(UInt64(line.epoch)), "error": .optional(line.note?.sentence(locale: language.sentences)),
+                    "epoch": .unsigned(UInt64(line.epoch)),
+                    "error": .optional(line.note?.sentence(locale: language.sentences)),
                 ]))
         } else {
-            Terminal.output("\(position)\t\(key ?? "-")\t\(line.note?.sentence(locale: language.sentences) ?? String(line.epoch))\n")
+            Terminal.output(
+                "\(position)\t\(key ?? "-")\t\(line.note?.sentence(locale: language.sentences) ?? String(line.epoch))\n"
+            )
         }
     }
 }

@@ -71,10 +71,14 @@ struct HeadCommand: ClientCommand {
     @OptionGroup var connection: ConnectionOptions
     @Option(help: ArgumentHelp("Also prove that the log of this size is a prefix.", valueName: "size"))
     var since: UInt64 = 0
+    @Option(help: ArgumentHelp("The last head that was kept until then, not a new one.", valueName: "time"))
+    var kept: String?
     @Option(help: ArgumentHelp("File to write the head to.", valueName: "file")) var out: String?
 
+    func validate() throws { _ = try time(kept, "--kept") }
+
     func run(_ client: ConsentClient) async throws {
-        let head = try await client.head(since: since)
+        let head = try await client.head(since: since, keptUntil: try time(kept, "--kept"))
         let document = HeadFile(head, since: since).json
         if let out { try OutputFile.write(document.pretty + "\n", to: out) }
         if connection.json { return printDocument(document) }

@@ -16,7 +16,8 @@ func report(_ result: WriteResult, json: Bool, locale: String? = nil) throws {
                 "refusals": .array(
                     result.refusals.map { note in
                         .members([
-                            "code": .string(Names.refusal(note.code)), "sentence": .string(note.sentence(locale: locale)),
+                            "code": .string(Names.refusal(note.code)),
+                            "sentence": .string(note.sentence(locale: locale)),
                         ])
                     }),
                 "sequences": .array(result.sequences.map(JSON.unsigned)),

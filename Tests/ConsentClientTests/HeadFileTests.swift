@@ -34,7 +34,7 @@ import Testing
                 return root(leaves[first..<first + 1 << level])
             }
         }
-        return HeadFile(LogHead(head: head, consistency: proof.map(\.bytes)), since: since)
+        return HeadFile(head: head, since: since, consistency: proof.map(\.bytes))
     }
 
     @Test func everyPairOfSizes() throws {

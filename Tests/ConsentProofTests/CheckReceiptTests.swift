@@ -60,7 +60,8 @@ import Testing
         // A signed head is never taken for a receipt, nor the other way round.
         let head = try SignedHead(
             treeSize: 1, root: .emptyTree, time: 1, incarnation: [UInt8](1...16), key: Self.key)
-        let padded = head.encoded + [UInt8](repeating: 0, count: CheckReceipt.byteCount - SignedHead.byteCount)
+        let padded =
+            head.encoded + [UInt8](repeating: 0, count: CheckReceipt.byteCount - SignedHead.byteCount)
         #expect(throws: ProofError.self) { try CheckReceipt(decoding: padded) }
         #expect(throws: ProofError.self) {
             try SignedHead(decoding: Array(encoded.prefix(SignedHead.byteCount)))

@@ -102,7 +102,8 @@ import Testing
         func run(_ arguments: String...) throws -> (code: Int32, output: String, errors: String) {
             try ProgramUnderTest.run(
                 "consentctl",
-                arguments + (arguments[0] == "verify" ? [] : ["--server", server.address, "--token-file", token])
+                arguments
+                    + (arguments[0] == "verify" ? [] : ["--server", server.address, "--token-file", token])
             )
         }
         let old = files.file("old.json")
@@ -135,6 +136,27 @@ import Testing
         let foreign = try run("verify", old, new, "--key", otherKey)
         #expect(foreign.code == 1 && foreign.errors.contains("is signed by key"))
         #expect(try run("verify", old, new, "--key", otherKey, "--key", pub).code == 0)
+        await client.close()
+        await server.server.drain()
+    }
+
+    @Test func aKeptHeadIsShownLater() async throws {
+        let server = try await TestServer.start { $0.limits.headSeconds = 1 }
+        let client = try await server.admin()
+        let salon = try await Salon(client)
+        await #expect(throws: ConsentClientError.self) { try await client.head(keptUntil: .epoch) }
+        let far = Timestamp(microseconds: 4_000_000_000_000_000)
+        var kept: LogHead?
+        for _ in 0..<100 where kept == nil {
+            try await Task.sleep(for: .milliseconds(100))
+            kept = try? await client.head(keptUntil: far)
+        }
+        let old = try #require(kept)
+        #expect(old.head.isSigned(by: try Self.key(server)))
+        _ = try await client.grant(salon.grant(["kept@example.fr"], channels: [.email]))
+        let now = try await client.head(since: old.head.treeSize)
+        try HeadFile(old, since: 0).verify(
+            extendedBy: HeadFile(now, since: old.head.treeSize), keys: [try Self.key(server)])
         await client.close()
         await server.server.drain()
     }

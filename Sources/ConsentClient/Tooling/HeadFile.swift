@@ -19,10 +19,16 @@ package struct HeadFile: Hashable, Sendable {
     package var since: UInt64
     package var consistency: [[UInt8]]
 
-    package init(_ head: LogHead, since: UInt64) {
-        self.head = head.head
+    package init(head: SignedHead, since: UInt64, consistency: [[UInt8]]) {
+        self.head = head
         self.since = since
-        consistency = head.consistency
+        self.consistency = consistency
+    }
+
+    /// A head that a server returned.
+    /// - Parameter since: the size that its proof was asked from; 0: none.
+    package init(_ head: LogHead, since: UInt64) {
+        self.init(head: head.head, since: since, consistency: head.consistency)
     }
 
     /// The file's content.

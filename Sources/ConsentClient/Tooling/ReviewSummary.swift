@@ -72,7 +72,8 @@ package struct ReviewSummary: Hashable, Sendable {
         let one = consents == 1
         switch kind {
         case .expiring:
-            return "\(subject) \(one ? "ends" : "end") within \(days) days\(day): renew while the person is here."
+            return
+                "\(subject) \(one ? "ends" : "end") within \(days) days\(day): renew while the person is here."
         case .lapsing:
             return "\(subject) \(one ? "waits" : "wait") for a confirmation and will lapse\(day): send the "
                 + "confirmation message again."
