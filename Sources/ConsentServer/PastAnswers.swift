@@ -13,6 +13,17 @@ final class CatalogueHistory {
     private(set) var events: [ConsentEvent] = []
     private static let pageCount = 256
 
+    /// A catalogue of the past that was made last.
+    private struct Past {
+        /// Events that were known.
+        var known: Int
+        /// Places of those that had not occurred yet.
+        var late: [Int]
+        var catalogue: Catalogue
+        var checkGuard: CheckGuard
+    }
+    private var last: Past?
+
     /// Reads what was recorded since it was last asked.
     func refresh(_ register: SQLiteRegister) throws(RegisterError) {
         while (events.last?.sequence ?? 0) < register.catalogue.sequence {
@@ -23,13 +34,25 @@ final class CatalogueHistory {
         }
     }
 
-    /// The catalogue of a time, as it was known at a sequence.
-    func catalogue(at time: Timestamp, known: UInt64) throws(RegisterError) -> Catalogue {
+    /// The catalogue of a time, as it was known at a sequence, with what decides about whole requests. It is
+    /// made anew only where other events count than the last time.
+    func catalogue(
+        at time: Timestamp, known: UInt64
+    ) throws(RegisterError) -> (catalogue: Catalogue, checkGuard: CheckGuard) {
+        let prefix = events.prefix { $0.sequence <= known }
+        let late = prefix.indices.filter { prefix[$0].clampedOccurredAt > time }
+        if let last, last.known == prefix.count, last.late == late {
+            return (last.catalogue, last.checkGuard)
+        }
+        let catalogue: Catalogue
         do throws(CanonicalFormError) {
-            return try Hindsight.catalogue(events.prefix { $0.sequence <= known }, at: time)
+            catalogue = try Hindsight.catalogue(prefix, at: time)
         } catch {
             throw .corrupt("a catalogue event: \(error)")
         }
+        let checkGuard = CheckGuard(catalogue)
+        last = Past(known: prefix.count, late: late, catalogue: catalogue, checkGuard: checkGuard)
+        return (catalogue, checkGuard)
     }
 
     /// The newest event, as known at a sequence, that a decision about a whole request or notice rests on.
@@ -81,7 +104,8 @@ enum PastAnswers {
             return .success(response)
         }
         try writer.catalogueHistory.refresh(register)
-        let catalogue = try writer.catalogueHistory.catalogue(at: point.time, known: point.known)
+        let (catalogue, checkGuard) = try writer.catalogueHistory.catalogue(
+            at: point.time, known: point.known)
         var events: [ConsentEvent] = []
         for sequence in try register.sequences(of: slot) where sequence <= point.known {
             if let event = try register.event(sequence) { events.append(event) }
@@ -91,7 +115,7 @@ enum PastAnswers {
             kind: events.last?.contactKind ?? kind ?? channel.contactKind, at: point.time)
         let cell = RegisterAnswers.decide(
             RegisterAnswers.Ground(
-                catalogue: catalogue, checkGuard: CheckGuard(catalogue),
+                catalogue: catalogue, checkGuard: checkGuard,
                 blocking: Reason(rawValue: writer.core.serving.blockingReason), now: point.time),
             state, controller, channel, purpose, statedClass: 0)
         response.decision = Wire.Decision(cell.reason.decision)

@@ -26,7 +26,7 @@ final class ReviewSource: StreamSource {
     /// Rows of the derived tables looked at in one step.
     private static let pageRowCount = 256
     /// Contact points folded in one step.
-    private static let stepContactCount = 64
+    private static let stepContactCount = 32
 
     /// - Parameter within: microseconds ahead.
     init(controller: ControllerID, within: Int64) {

@@ -140,6 +140,14 @@ public final class ConsentServer: Sendable {
         return register.lastSequence
     }
 
+    /// Replaces the log key of a state folder that no daemon uses.
+    /// - Returns: id of the new key, in hexadecimal digits.
+    public static func rotateLogKey(stateFolder: String) throws -> String {
+        let folder = try StateFolder(path: stateFolder)
+        let now = Timestamp(microseconds: Int64(consent_wall_nanoseconds() / 1000))
+        return Hexadecimal.text(of: try folder.rotateLogKey(now: now).keyID)
+    }
+
     // MARK: Stop
 
     /// Stops: no new connections and calls, finishes what is in flight, makes the register complete, closes.

@@ -243,4 +243,45 @@ import Testing
         }
         return entries
     }
+
+    @Test func theProgramsAnswerAboutThePastAndWhatIsDue() async throws {
+        let server = try await TestServer.start()
+        let client = try await server.admin()
+        let salon = try await Salon(client) { $0.validityMonths = 1 }
+        var grant = salon.grant(["cli@example.fr"], channels: [.email])
+        grant.reference = "cli-1"
+        let granted = try await client.grant(grant)
+        func run(_ arguments: String...) throws -> (code: Int32, output: String, errors: String) {
+            try ProgramUnderTest.run("consentctl", arguments + ["--server", server.address])
+        }
+        let text = try run("review", "--controller", "salon-lyon", "--within", "40d", "--locale", "fr")
+        #expect(text.code == 0 && text.output.contains("cli-1") && text.output.contains("expire"))
+        let summary = try run(
+            "review", "--controller", "salon-lyon", "--within", "40d", "--summary", "--locale", "fr")
+        #expect(summary.output.contains("1 consentement de 1 personne expire dans les 40 jours"))
+        #expect(!summary.output.contains("cli-1"))
+
+        let withdrawn = try await client.withdraw(salon.refusal("cli@example.fr"))
+        let cell = [
+            "--controller", "salon-lyon", "--channel", "email", "--purpose", "promotions", "cli@example.fr",
+        ]
+        func checkAt(_ arguments: String...) throws -> (code: Int32, output: String, errors: String) {
+            try ProgramUnderTest.run(
+                "consentctl", ["check-at", "--server", server.address] + arguments + cell)
+        }
+        let before = try checkAt("--at", "@\(granted.sequence)")
+        #expect(before.code == 0 && before.output.contains("allow: consent"), "\(before.errors)")
+        #expect(before.output.contains(Salon.text))
+        let after = try checkAt("--at", "@\(withdrawn.sequence)")
+        #expect(after.code == 1 && after.output.contains("deny: withdrawn"))
+        let unknowing = try checkAt(
+            "--at", "@\(withdrawn.sequence)", "--known-at", "@\(granted.sequence)", "--json")
+        #expect(unknowing.code == 0 && unknowing.output.contains("\"knownSequence\": \(granted.sequence)"))
+        #expect(try checkAt("--at", "yesterday").code == 64)
+        #expect(try checkAt("--at", "@1", "--known-at", "@999999").code == 65)
+        let text2000 = try checkAt("--at", "2000-01-01T00:00:00+01:00")
+        #expect(text2000.code == 1 && text2000.output.contains("deny: no_record"))
+        await client.close()
+        await server.server.drain()
+    }
 }

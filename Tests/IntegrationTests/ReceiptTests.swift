@@ -160,4 +160,37 @@ import Testing
         await client.close()
         await server.server.drain()
     }
+
+    @Test func aReceiptOutlivesTheKeyThatSignedIt() async throws {
+        let server = try await TestServer.start()
+        let client = try await server.admin()
+        let salon = try await Salon(client)
+        let keys = [RecipientKey(low: 1, high: 2)]
+        let oldKey = try Self.key(server)
+        let old = await client.checkBatch(salon.question(.email), keys: keys, detail: .receipt)
+        await client.close()
+        await server.server.drain()
+        let rotated = try ProgramUnderTest.run(
+            "consentd", ["rotate-log-key", "--state-dir", server.stateFolder])
+        #expect(rotated.code == 0, "\(rotated.errors)")
+
+        let again = try await TestServer.start(in: server.folder)
+        let later = try await again.admin()
+        let newKey = try Self.key(again)
+        #expect(newKey != oldKey && rotated.output.contains(newKey.keyID.hexadecimal))
+        let new = await later.checkBatch(salon.question(.email), keys: keys, detail: .receipt)
+        for (answer, right, wrong) in [(old, oldKey, newKey), (new, newKey, oldKey)] {
+            let check = ReceiptFile.Check(
+                receipt: try #require(answer.receipt), answer, keys: keys)
+            #expect(try check.verify(keys: [wrong, right]) == answer.receipt)
+            #expect(throws: VerificationFailure.self) { try check.verify(keys: [wrong]) }
+        }
+        // The head that the old key signed last is still shown.
+        let kept = try await later.head(
+            keptUntil: Timestamp(microseconds: 4_000_000_000_000_000)
+        ).head
+        #expect(kept.isSigned(by: oldKey))
+        await later.close()
+        await again.server.drain()
+    }
 }
