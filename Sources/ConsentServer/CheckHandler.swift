@@ -204,6 +204,9 @@ enum CheckHandler {
                 $0.copyBytes(from: receipt)
             }
         }
+        if connection.takeBackIfTooLong(frame) {
+            return connection.reject(stream, .resourceExhausted, connection.tooLongMessage)
+        }
         connection.output.endFrame(frame)
         connection.core.metrics.checks.count(count)
         connection.core.metrics.allows.count(allows)

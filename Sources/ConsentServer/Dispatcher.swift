@@ -23,6 +23,8 @@ enum Dispatcher {
     private static func dispatchOther(
         _ connection: Connection, _ header: FrameHeader, _ body: RawSpan
     ) throws(WireError) {
+        // An error would be taken for the answer of the call that is open under this number.
+        if connection.state.isOpen(header.stream) { return connection.fail(.badStream(header.stream)) }
         let method = Wire.Method(rawValue: header.code)
         guard let info = method.info else {
             return connection.reject(

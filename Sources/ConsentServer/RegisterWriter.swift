@@ -28,6 +28,7 @@ final class RegisterWriter {
     private var lastHead = consent_monotonic_nanoseconds()
     private var isFlushing = false
     private var hasFailed = false
+    private var nextComplaint: UInt64 = 0
 
     init(folder: consuming StateFolder, register: SQLiteRegister, core: ServerCore) {
         self.folder = folder
@@ -56,6 +57,7 @@ final class RegisterWriter {
     private func commitGroup(_ jobs: [WriteJob]) {
         guard !jobs.isEmpty else { return }
         guard !hasFailed else { return fail(jobs, "the register failed before: the server is stopping") }
+        let before = register.lastSequence
         var executor = WriteExecutor(register: register, core: core, now: core.clock.now)
         var completions: [Completion] = []
         completions.reserveCapacity(jobs.count)
@@ -72,7 +74,11 @@ final class RegisterWriter {
             }
             if executor.stagedCount > 0 { try register.commit() }
         } catch {
-            return recover(jobs, from: error)
+            // The register may commit and then find no space to shorten its log: what is committed counts.
+            guard case .full = error, register.lastSequence > before else {
+                return recover(jobs, from: error)
+            }
+            complainOfSpace("the write-ahead log stays as it is", error)
         }
         do throws(IndexError) {
             try publish(executor)
@@ -120,10 +126,18 @@ final class RegisterWriter {
     private func recover(_ jobs: [WriteJob], from error: RegisterError) {
         register.rollback()
         if error.isRetryable {
-            core.logger.error("writes are refused", metadata: ["error": "\(error)"])
+            complainOfSpace("writes are refused", error)
             return fail(jobs, "\(error)", notExecuted: true)
         }
         stop("the register failed: \(error)", jobs)
+    }
+
+    /// Logs a lack of space, once a while: it comes back with every group, and the log may be on that disk.
+    private func complainOfSpace(_ message: String, _ error: RegisterError) {
+        let now = consent_monotonic_nanoseconds()
+        guard now >= nextComplaint else { return }
+        nextComplaint = now + 5_000_000_000
+        core.logger.error("\(message)", metadata: ["error": "\(error)"])
     }
 
     /// Nothing can be known any more: marketing is indeterminate, and the process ends.
@@ -205,8 +219,7 @@ final class RegisterWriter {
         } catch {
             isFlushing = false
             if error.isFatal { return stop("the register failed: \(error)", []) }
-            core.logger.error(
-                "derived rows were not written; trying again later", metadata: ["error": "\(error)"])
+            complainOfSpace("derived rows were not written; trying again later", error)
         }
     }
 
@@ -218,7 +231,7 @@ final class RegisterWriter {
             if try register.checkpointIfDue() { postFigures() }
         } catch {
             if case .full = error {
-                core.logger.error("the write-ahead log stays as it is", metadata: ["error": "\(error)"])
+                complainOfSpace("the write-ahead log stays as it is", error)
             } else {
                 stop("the register failed: \(error)", [])
             }

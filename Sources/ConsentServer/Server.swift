@@ -46,6 +46,7 @@ public final class ConsentServer: Sendable {
                 path: configuration.stateFolder, isTestRegister: configuration.testRegister)
         }
         let folder = try await open(configuration)
+        BackupSource.removeLeftOvers(in: configuration.stateFolder)
         let keyring = folder.keyring
         let logKey = folder.logKey
         let register = try SQLiteRegister(folder: folder)
@@ -157,8 +158,12 @@ public final class ConsentServer: Sendable {
         core.serving.drain()
         await listener.close()
         let deadline = NIODeadline.now() + .seconds(Int64(core.limits.drainSeconds))
-        for connection in core.openConnections { connection.eventLoop.execute { connection.beginDrain() } }
-        while !core.openConnections.isEmpty && NIODeadline.now() < deadline {
+        // A connection that was accepted just before may come late, so each is told once.
+        var told = Set<UInt64>()
+        while case let open = core.openConnections, !open.isEmpty && NIODeadline.now() < deadline {
+            for connection in open where told.insert(connection.id).inserted {
+                connection.eventLoop.execute { connection.beginDrain() }
+            }
             try? await Task.sleep(for: .milliseconds(5))
         }
         let isClean = core.openConnections.isEmpty

@@ -179,9 +179,8 @@ struct KeysCommand: ClientCommand {
                     "error": .optional(line.note?.sentence(locale: language.sentences)),
                 ]))
         } else {
-            Terminal.output(
-                "\(position)\t\(key ?? "-")\t\(line.note?.sentence(locale: language.sentences) ?? String(line.epoch))\n"
-            )
+            let note = line.note?.sentence(locale: language.sentences)
+            Terminal.output("\(position)\t\(key ?? "-")\t\(note ?? String(line.epoch))\n")
         }
     }
 }
