@@ -7,6 +7,7 @@
 //               payload      what catalogue events write, deflated: append-only
 //               personal     salt and personal part: never changed; the only table that may lose rows
 //               meta         incarnation, check values of keys, marks
+//               head         heads signed at intervals: append-only
 //     derived   state        one row a contact point (StateRow.swift)
 //               event_id, contact_event, reference     lookups
 //               tree_block   root of each 256 leaves that are complete
@@ -76,6 +77,7 @@ enum Migrations {
             BEGIN SELECT RAISE(ABORT, 'payloads are append-only'); END;
         CREATE TRIGGER personal_update BEFORE UPDATE ON personal
             BEGIN SELECT RAISE(ABORT, 'personal parts are never changed'); END;
-        """
+        """,
+        keptHeads,
     ]
 }

@@ -58,6 +58,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     /// Leaf hashes of the complete block that was last read.
     var lastBlock: (block: UInt64, leaves: [TreeHash])?
     var isStopped = false
+    /// Size of the last head that was kept; nil: not read yet.
+    var keptHeadSize: UInt64?
 
     // MARK: Staged
 

@@ -179,6 +179,7 @@ final class CommitPipeline: Sendable {
             if isIdle || writer.isFlushUrgent { writer.flushStep(isIdle: isIdle) }
             writer.checkpointIfDue()
             writer.heartbeat()
+            writer.keepHeadIfDue()
             if work.isStopping && work.writes.isEmpty && tasks.isEmpty { break }
         }
         writer.close()

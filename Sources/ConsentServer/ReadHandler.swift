@@ -52,7 +52,8 @@ enum ReadHandler {
     static func head(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         let request = try Wire.HeadRequest(decoding: body)
         query(connection, header) { writer throws(RegisterError) in
-            let answer = try RegisterAnswers.head(writer, since: request.since)
+            let answer = try RegisterAnswers.head(
+                writer, since: request.since, keptUntil: Timestamp(wire: request.keptUntil))
             return answer.map { answer in { answer.encode(into: &$0) } }
         }
     }
@@ -115,7 +116,7 @@ enum ReadHandler {
     }
 
     /// Finds out whom a read is about; answers the call and returns nil when that cannot be told.
-    private static func subject(
+    static func subject(
         _ connection: Connection, _ header: FrameHeader, _ controllerID: ControllerID,
         _ contact: Wire.ContactPoint?, _ reference: String, channel: Channel? = nil
     ) -> Subject? {
@@ -154,7 +155,7 @@ enum ReadHandler {
     typealias Encoder = @Sendable (inout FrameWriter) -> Void
 
     /// Has the writer thread answer the call.
-    private static func query(
+    static func query(
         _ connection: Connection, _ header: FrameHeader,
         _ body: @escaping @Sendable (RegisterWriter) throws(RegisterError) -> Result<Encoder, CallFailure>
     ) {
@@ -173,7 +174,7 @@ enum ReadHandler {
     }
 
     /// Begins a stream.
-    private static func open(
+    static func open(
         _ connection: Connection, _ header: FrameHeader, _ source: sending any StreamSource,
         followsCommits: Bool = false
     ) {

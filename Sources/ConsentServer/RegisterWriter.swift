@@ -20,10 +20,12 @@ import WireProtocol
 final class RegisterWriter {
     let register: SQLiteRegister
     let core: ServerCore
+    let catalogueHistory = CatalogueHistory()
     /// Kept open, and so locked, as long as the register.
     private let folder: StateFolder
     private var watches: [RegisterStream] = []
     private var lastHeartbeat = consent_monotonic_nanoseconds()
+    private var lastHead = consent_monotonic_nanoseconds()
     private var isFlushing = false
     private var hasFailed = false
     private var nextComplaint: UInt64 = 0
@@ -178,6 +180,26 @@ final class RegisterWriter {
         wakeWatches()
     }
 
+    // MARK: Heads
+
+    /// Keeps a signed head at intervals.
+    func keepHeadIfDue() {
+        let now = consent_monotonic_nanoseconds()
+        guard now &- lastHead > UInt64(core.limits.headSeconds) * 1_000_000_000 else { return }
+        lastHead = now
+        keepHead()
+    }
+
+    private func keepHead() {
+        guard !hasFailed else { return }
+        do throws(RegisterError) {
+            try register.keepHead(now: core.clock.now)
+        } catch {
+            if error.isFatal { return stop("the register failed: \(error)", []) }
+            core.logger.error("a head was not kept", metadata: ["error": "\(error)"])
+        }
+    }
+
     // MARK: Derived rows
 
     /// Whether a flush was begun and is not complete.
@@ -225,6 +247,7 @@ final class RegisterWriter {
             checkpointIfDue()
             isFlushing = isFlushing || (register.dirtyCount > 0 && !hasFailed)
         }
+        keepHead()
         do throws(RegisterError) {
             try register.checkpoint(truncating: true)
         } catch {

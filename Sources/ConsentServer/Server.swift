@@ -51,6 +51,7 @@ public final class ConsentServer: Sendable {
         let folder = try await open(configuration)
         BackupSource.removeLeftOvers(in: configuration.stateFolder)
         let keyring = folder.keyring
+        let logKey = folder.logKey
         let register = try SQLiteRegister(folder: folder)
         let index = try ConsentIndex()
         try load(register, into: index, logger: logger)
@@ -62,6 +63,7 @@ public final class ConsentServer: Sendable {
             board: CatalogueBoard(
                 CatalogueSnapshot(version: 1, catalogue: register.catalogue, keyring: keyring)),
             clock: ServerClock(lastRecordedAt: register.lastRecordedAt), keyring: keyring,
+            logKey: logKey,
             authorisation: Authorisation(adminToken: Hexadecimal.text(of: folder.adminToken)),
             serving: Serving(blocking: register.restorePending ? .restored : nil), logger: logger,
             identity: ServerCore.Identity(
@@ -140,6 +142,14 @@ public final class ConsentServer: Sendable {
             try register.acceptLoss(now: max(wall, register.lastRecordedAt), client: "consentd restore")
         }
         return register.lastSequence
+    }
+
+    /// Replaces the log key of a state folder that no daemon uses.
+    /// - Returns: id of the new key, in hexadecimal digits.
+    public static func rotateLogKey(stateFolder: String) throws -> String {
+        let folder = try StateFolder(path: stateFolder)
+        let now = Timestamp(microseconds: Int64(consent_wall_nanoseconds() / 1000))
+        return Hexadecimal.text(of: try folder.rotateLogKey(now: now).keyID)
     }
 
     // MARK: Stop

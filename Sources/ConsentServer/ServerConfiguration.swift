@@ -62,6 +62,8 @@ public struct ServerConfiguration: Sendable {
         public var stopFlushSeconds = 3
         /// Time without a change after which a Watch gets a heartbeat.
         public var heartbeatSeconds = 10
+        /// Time after which a signed head is kept, where events were appended.
+        public var headSeconds = 3_600
         /// Time that a drain may take before connections are cut.
         public var drainSeconds = 5
         /// Days until an unconfirmed double opt-in lapses.

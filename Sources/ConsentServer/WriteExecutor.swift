@@ -427,7 +427,9 @@ struct WriteExecutor {
     }
 
     private func detail(_ finding: RefusalFinding) -> Wire.RefusalDetail {
-        Wire.RefusalDetail(code: Wire.Refusal(finding.refusal), sentence: finding.sentence(locale: "en"))
+        Wire.RefusalDetail(
+            code: Wire.Refusal(finding.refusal), sentence: finding.sentence(locale: "en"),
+            subject: finding.subject)
     }
 
     // MARK: Import
