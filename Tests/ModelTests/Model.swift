@@ -1,5 +1,7 @@
-// The law by definitions over the whole list of events: slow, without state, and written from the domain page
-// alone. It shares nothing with the fold but the value types, so that the two can be held against each other.
+// The law by definitions over the whole list of events: slow and without state. It shares no code with the
+// fold but the value types, so that the two can be held against each other. Where the domain page leaves a
+// choice open (joined double opt-ins, the order of denial reasons, erasure counted from its recording) it
+// follows the fold, so agreement there shows consistency, not more.
 //
 // Vocabulary. A *request* is a grant that waits for its confirmation, an *act* a grant, a confirmation or a
 // renewal that counts in a cell. A *denial* is any event that takes a consent away in a cell. A denial
