@@ -100,14 +100,17 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests. They use `package` and `public`, so that they run in release too.
+        .target(name: "TestRandomness", path: "Tests/Randomness", swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", logging],
             path: "Tests/Support", swiftSettings: strict),
         .testTarget(
-            name: "WireProtocolTests", dependencies: ["WireProtocol", "CPlatform", "CZlib"],
+            name: "WireProtocolTests",
+            dependencies: ["TestRandomness", "WireProtocol", "CPlatform", "CZlib"],
             swiftSettings: strict),
         .testTarget(
-            name: "ConsentDomainTests", dependencies: ["ConsentDomain", crypto], swiftSettings: strict),
+            name: "ConsentDomainTests", dependencies: ["TestRandomness", "ConsentDomain", crypto],
+            swiftSettings: strict),
         .testTarget(
             name: "ConsentProofTests", dependencies: ["ConsentProof", crypto], swiftSettings: strict),
         .testTarget(
@@ -117,17 +120,22 @@ let package = Package(
             name: "ConsentWireTests", dependencies: ["ConsentWire", "WireProtocol", "ConsentDomain"],
             swiftSettings: strict),
         .testTarget(
-            name: "ConsentIndexTests", dependencies: ["ConsentIndex", "ConsentDomain", "CPlatform"],
+            name: "ConsentIndexTests",
+            dependencies: ["TestRandomness", "ConsentIndex", "ConsentDomain", "CPlatform"],
             swiftSettings: strict),
         .testTarget(
-            name: "ModelTests", dependencies: ["ConsentIndex", "ConsentDomain"], swiftSettings: strict),
+            name: "ModelTests", dependencies: ["TestRandomness", "ConsentIndex", "ConsentDomain"],
+            swiftSettings: strict),
         .testTarget(
             name: "ConsentRegisterTests",
-            dependencies: ["ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite", crypto],
+            dependencies: [
+                "TestRandomness", "ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite", crypto,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ConsentClientTests",
             dependencies: [
+                "TestRandomness",
                 "ConsentClient", "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof", nioCore,
                 nioPosix,
             ],
@@ -146,6 +154,7 @@ let package = Package(
         .testTarget(
             name: "ReliabilityTests",
             dependencies: [
+                "TestRandomness",
                 "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "consentd", "consentctl",
                 "consent-load",
             ],

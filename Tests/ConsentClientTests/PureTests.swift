@@ -2,23 +2,12 @@
 // random input for structures; each failure names its seed.
 
 import ConsentClient
+import TestRandomness
 import Testing
-
-/// A small generator whose sequence depends on the seed alone.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
-    }
-}
 
 @Suite struct PureTests {
     @Test(arguments: 0..<40) func callTableAgainstADictionary(seed: Int) {
-        var generator = Seeded(state: UInt64(seed))
+        var generator = SeededGenerator(seed: UInt64(seed))
         var table = CallTable<Int>(callsMax: 24)
         var oracle: [UInt32: Int] = [:]
         var latest: UInt32 = seed % 2 == 0 ? 0 : .max - 50
@@ -43,7 +32,7 @@ struct Seeded: RandomNumberGenerator {
     }
 
     @Test(arguments: 0..<40) func groupsAgainstAnOracle(seed: Int) {
-        var generator = Seeded(state: UInt64(seed))
+        var generator = SeededGenerator(seed: UInt64(seed))
         let kinds = UInt64.random(in: 1...5, using: &generator)
         let keys = (0..<Int.random(in: 0...200, using: &generator)).map { _ in
             UInt64.random(in: 0..<kinds, using: &generator)
@@ -105,7 +94,7 @@ struct Seeded: RandomNumberGenerator {
     }
 
     @Test func backoffStaysWithinItsBounds() {
-        var generator = Seeded(state: 7)
+        var generator = SeededGenerator(seed: 7)
         var longest = Array(repeating: Duration.zero, count: 12)
         for _ in 0..<500 {
             var backoff = Backoff(base: .milliseconds(50), limit: .seconds(5))
@@ -149,7 +138,7 @@ struct Seeded: RandomNumberGenerator {
     }
 
     @Test func eventIDsAreVersion7AndAscend() {
-        var generator = Seeded(state: 3)
+        var generator = SeededGenerator(seed: 3)
         var last: [UInt8] = []
         for millisecond in 0..<200 {
             let milliseconds = 1_700_000_000_000 + UInt64(millisecond)

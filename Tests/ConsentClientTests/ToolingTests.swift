@@ -3,6 +3,7 @@
 // must not trap.
 
 import ConsentClient
+import TestRandomness
 import Testing
 
 @Suite struct CSVTests {
@@ -93,7 +94,7 @@ import Testing
 
     /// What a naive writer wrote comes back, whatever the cuts.
     @Test(arguments: 0..<60) func writtenAndRead(seed: Int) {
-        var generator = Seeded(state: UInt64(seed))
+        var generator = SeededGenerator(seed: UInt64(seed))
         let alphabet = ["a", "é", "\"", ",", "\n", "\r\n", " ", "😀", "0", "|"]
         let records = (0..<Int.random(in: 1...30, using: &generator)).map { _ in
             (0..<Int.random(in: 1...6, using: &generator)).map { _ in
@@ -111,7 +112,7 @@ import Testing
     }
 
     @Test func randomBytesEndAndNeverTrap() {
-        var generator = Seeded(state: 99)
+        var generator = SeededGenerator(seed: 99)
         let alphabet: [UInt8] = [0x22, 0x2C, 0x0A, 0x0D, 0x61, 0xC3, 0xA9, 0xFF, 0xEF, 0xBB, 0xBF, 0x20]
         for round in 0..<20_000 {
             let bytes = (0..<Int.random(in: 0...40, using: &generator)).map { _ in
@@ -256,7 +257,7 @@ import Testing
 }
 
 @Suite struct JSONTests {
-    static func random(_ depth: Int, _ generator: inout Seeded) -> JSON {
+    static func random(_ depth: Int, _ generator: inout SeededGenerator) -> JSON {
         switch Int.random(in: 0...(depth > 3 ? 5 : 7), using: &generator) {
         case 0: return .null
         case 1: return .bool(Bool.random(using: &generator))
@@ -283,7 +284,7 @@ import Testing
     }
 
     @Test(arguments: 0..<200) func writtenAndRead(seed: Int) throws {
-        var generator = Seeded(state: UInt64(seed))
+        var generator = SeededGenerator(seed: UInt64(seed))
         let value = Self.random(0, &generator)
         #expect(try JSON(parsing: Array(value.line.utf8)) == value, "seed \(seed): \(value.line)")
         #expect(try JSON(parsing: Array(value.pretty.utf8)) == value, "seed \(seed)")

@@ -2,6 +2,7 @@
 // Method: tables of known dates; every day of the range both ways; a naive month count as oracle.
 
 import ConsentDomain
+import TestRandomness
 import Testing
 
 struct CalendarTests {

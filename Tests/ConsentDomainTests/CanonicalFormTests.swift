@@ -3,6 +3,7 @@
 // bytes.
 
 import ConsentDomain
+import TestRandomness
 import Testing
 
 struct CanonicalFormTests {

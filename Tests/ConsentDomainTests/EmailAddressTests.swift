@@ -2,6 +2,7 @@
 // one. Method: a table of the rules and edge cases; the fast path against the rule on random addresses.
 
 import ConsentDomain
+import TestRandomness
 import Testing
 
 struct EmailAddressTests {

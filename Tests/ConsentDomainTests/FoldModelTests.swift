@@ -4,6 +4,7 @@
 // against each other.
 
 import ConsentDomain
+import TestRandomness
 import Testing
 
 /// What one cell is, from all events in order.

@@ -2,6 +2,7 @@
 // Method: short stories, one a rule or edge case; times are minutes.
 
 import ConsentDomain
+import TestRandomness
 import Testing
 
 struct FoldTests {

@@ -3,6 +3,7 @@
 // invalidated; with everything known and the time of asking now, the fold itself as the oracle.
 
 import ConsentDomain
+import TestRandomness
 import Testing
 
 struct HindsightTests {

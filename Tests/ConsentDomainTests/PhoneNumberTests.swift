@@ -2,6 +2,7 @@
 // Method: a table of rules and edge cases by region; every French way of writing against one result.
 
 import ConsentDomain
+import TestRandomness
 import Testing
 
 struct PhoneNumberTests {

@@ -13,6 +13,7 @@ import ConsentDomain
 import ConsentIndex
 import Foundation
 import Synchronization
+import TestRandomness
 import Testing
 
 @Suite("Index with readers and a writer", .serialized)
@@ -32,7 +33,7 @@ struct ConcurrencyTests {
         /// `unit` keys that flip, as many that churn, twice as many absent ones, seven times as many stable
         /// ones.
         init(seed: UInt64, profileLimit: Int, unit: Int) throws {
-            var numbers = SeededNumbers(seed: seed)
+            var numbers = SeededGenerator(seed: seed)
             index = try ConsentIndex(
                 configuration: .init(initialCapacity: 10, profileLimit: profileLimit, hugePages: false))
             stable = (0..<7 * unit).map { _ in numbers.key() }
@@ -86,7 +87,7 @@ struct ConcurrencyTests {
 
     /// Checks everything again and again until the run is over.
     static func read(_ run: Run, seed: UInt64) {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SeededGenerator(seed: seed)
         let query = CheckQuery(channel: 1, purpose: 2, isService: false, today: 1, now: 0)
         let stableCount = run.stable.count
         var order = Array((run.stable + run.flipping + run.absent).enumerated())
@@ -135,7 +136,7 @@ struct ConcurrencyTests {
     static func write(
         _ run: Run, seed: UInt64, insertsMin: Int, insertsMax: Int, within: Duration
     ) throws -> Int {
-        var numbers = SeededNumbers(seed: seed)
+        var numbers = SeededGenerator(seed: seed)
         let filler = (0..<50).map { ModelContact.single(code: 3, notice: UInt16($0)).profile }
         let step = min(200, insertsMax / 50)
         let start = ContinuousClock.now

@@ -2,23 +2,9 @@
 
 import ConsentDomain
 import ConsentIndex
+import TestRandomness
 
-/// SplitMix64. Every test that uses it prints its seed when it fails.
-struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-
+extension SeededGenerator {
     mutating func key() -> SlotKey { SlotKey(low: next(), high: next()) }
 }
 
@@ -61,7 +47,7 @@ struct ModelContact: Hashable {
     }
 
     /// Any shape: up to three channels, up to five cells each.
-    static func random(_ numbers: inout SeededNumbers, dayCount: Int = 900) -> ModelContact {
+    static func random(_ numbers: inout SeededGenerator, dayCount: Int = 900) -> ModelContact {
         var contact = ModelContact()
         contact.otherCode = numbers.below(4) == 0 ? UInt8(numbers.below(13)) : 0
         if numbers.below(8) == 0 { contact.undeliverable.insert(UInt8(1 + numbers.below(8))) }

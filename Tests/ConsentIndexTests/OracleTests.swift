@@ -4,6 +4,7 @@
 
 import ConsentDomain
 import ConsentIndex
+import TestRandomness
 import Testing
 
 @Suite("Index against a dictionary")
@@ -39,7 +40,7 @@ struct OracleTests {
             Setting(seed: 4, writes: 100_000, profileLimit: 20_000, contactCount: 40_000),
         ])
     func randomWrites(_ setting: Setting) throws {
-        var numbers = SeededNumbers(seed: setting.seed)
+        var numbers = SeededGenerator(seed: setting.seed)
         let index = try ConsentIndex(
             configuration: .init(
                 initialCapacity: 10, maxCapacity: 1 << 22, profileLimit: setting.profileLimit,
@@ -125,7 +126,7 @@ struct OracleTests {
     @Test("every batch size around the group size")
     func batchSizes() throws {
         let index = try ConsentIndex(configuration: .init(initialCapacity: 10, hugePages: false))
-        var numbers = SeededNumbers(seed: 5)
+        var numbers = SeededGenerator(seed: 5)
         let keys = (0..<100).map { _ in numbers.key() }
         for (position, key) in keys.enumerated() where position % 3 != 0 {
             try index.put(key, profile: ModelContact.single(untilDay: UInt16(20_000 + position)).profile)
@@ -144,7 +145,7 @@ struct OracleTests {
     @Test("singles keep their own channel, purpose and class")
     func mixedSingles() throws {
         let index = try ConsentIndex(configuration: .init(initialCapacity: 10, hugePages: false))
-        var numbers = SeededNumbers(seed: 6)
+        var numbers = SeededGenerator(seed: 6)
         var contacts: [SlotKey: ModelContact] = [:]
         for _ in 0..<500 {
             let contact = ModelContact.random(&numbers)

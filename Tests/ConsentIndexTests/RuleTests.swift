@@ -5,6 +5,7 @@
 import CPlatform
 import ConsentDomain
 import ConsentIndex
+import TestRandomness
 import Testing
 
 @Suite("Index rules")
@@ -106,7 +107,7 @@ struct RuleTests {
 
     @Test("a controller's constant is mixed into both halves")
     func constant() throws {
-        var numbers = SeededNumbers(seed: 11)
+        var numbers = SeededGenerator(seed: 11)
         let index = try Self.makeIndex()
         let (ours, theirs) = (numbers.key(), numbers.key())
         let recipients = (0..<50).map { _ in numbers.key() }
@@ -146,7 +147,7 @@ struct RuleTests {
             #expect(answer.untilDays == (0...position).map { UInt16(100 + $0) })
         }
         // Then grow by a few sizes around them.
-        var numbers = SeededNumbers(seed: 12)
+        var numbers = SeededGenerator(seed: 12)
         for _ in 0..<5_000 { try index.put(numbers.key(), profile: ModelContact.single(code: 3).profile) }
         #expect(index.check(keys, query).untilDays == keys.indices.map { UInt16(100 + $0) })
         for key in keys {
@@ -165,7 +166,7 @@ struct RuleTests {
     func full() throws {
         let index = try ConsentIndex(
             configuration: .init(initialCapacity: 10, maxCapacity: 3_000, profileLimit: 50, hugePages: false))
-        var numbers = SeededNumbers(seed: 13)
+        var numbers = SeededGenerator(seed: 13)
         var keys: [SlotKey] = []
         var failure: IndexError?
         while failure == nil && keys.count < 10_000 {
@@ -188,7 +189,7 @@ struct RuleTests {
     @Test("reserving ahead or in the middle keeps every answer")
     func reserve() throws {
         let index = try Self.makeIndex()
-        var numbers = SeededNumbers(seed: 14)
+        var numbers = SeededGenerator(seed: 14)
         var keys: [SlotKey] = []
         for size in [0, 1, 1_000, 50_000] {
             try index.reserve(size)
@@ -239,7 +240,7 @@ struct RuleTests {
 
     @Test("at most 40 bytes a recipient, small pages or huge", arguments: [false, true])
     func memory(hugePages: Bool) throws {
-        var numbers = SeededNumbers(seed: 15)
+        var numbers = SeededGenerator(seed: 15)
         let index = try ConsentIndex(configuration: .init(initialCapacity: 1_000, hugePages: hugePages))
         let profiles = (0..<3_000).map { _ in ModelContact.random(&numbers).profile }
         let count = 400_000
@@ -269,7 +270,7 @@ struct RuleTests {
     func recordShapes() throws {
         // Seeded mutations of good records. An accepted one is put right before a page that cannot be read,
         // and every cell of it is asked for.
-        var numbers = SeededNumbers(seed: 16)
+        var numbers = SeededGenerator(seed: 16)
         let page = 1 << 16
         let pages = try #require(consent_reserve(2 * page, page))
         defer { consent_release(pages, 2 * page) }

@@ -5,6 +5,7 @@
 import ConsentDomain
 import ConsentProof
 import ConsentRegister
+import TestRandomness
 import Testing
 
 @Suite struct RegisterContractTests {

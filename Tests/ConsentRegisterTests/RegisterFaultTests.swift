@@ -7,6 +7,7 @@ import ConsentDomain
 import ConsentProof
 import ConsentRegister
 import Foundation
+import TestRandomness
 import Testing
 
 enum TemporaryFolderBytes {

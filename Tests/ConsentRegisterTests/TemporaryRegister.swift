@@ -6,6 +6,7 @@ import ConsentDomain
 import ConsentProof
 import ConsentRegister
 import Foundation
+import TestRandomness
 
 /// A folder that is deleted with this value.
 final class TemporaryFolder {
@@ -97,21 +98,6 @@ func rawSQL(_ path: String, _ sql: String) throws {
     guard sqlite3_open(path, &handle) == SQLITE_OK, sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK
     else {
         throw SQLFailure(description: String(cString: sqlite3_errmsg(handle)))
-    }
-}
-
-/// A generator of the same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 

@@ -4,23 +4,9 @@
 // Invariant: the same seed gives the same log, and its times of recording never go back.
 
 import ConsentDomain
+import TestRandomness
 
-/// SplitMix64.
-struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-
+extension SeededGenerator {
     mutating func oneIn(_ bound: Int) -> Bool { below(bound) == 0 }
 
     mutating func pick<Element>(_ list: [Element]) -> Element { list[below(list.count)] }
@@ -28,7 +14,7 @@ struct SeededNumbers: RandomNumberGenerator {
 
 /// A log in the making.
 struct RandomLog {
-    private var numbers: SeededNumbers
+    private var numbers: SeededGenerator
     private let subjects: [Subject]
     private var clock: Timestamp
     private var occurred: [Timestamp] = []
@@ -61,7 +47,7 @@ struct RandomLog {
     ]
 
     init(seed: UInt64) {
-        numbers = SeededNumbers(seed: seed)
+        numbers = SeededGenerator(seed: seed)
         // Near a midnight more often than not, and past 2038 now and then.
         let start = numbers.oneIn(8) ? 25_000 : 20_500 + numbers.below(400)
         clock = Timestamp(

@@ -7,6 +7,7 @@
 import ConsentClient
 import ConsentProof
 import Foundation
+import TestRandomness
 import TestSupport
 import Testing
 
@@ -18,7 +19,7 @@ import Testing
     @Test func nothingAcknowledgedIsLost() async throws {
         let rounds = Self.number("CONSENTD_CRASH_ROUNDS") ?? 3
         let seed = Self.number("CONSENTD_CRASH_SEED") ?? UInt64.random(in: 1...1_000_000)
-        var random = SplitMix(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let folder = try TemporaryFolder()
         let state = folder.file("state")
         let log = folder.file("acknowledged")
@@ -135,18 +136,5 @@ private struct Audit {
             )
         }
         head = newHead.head
-    }
-}
-
-/// A small seeded generator.
-private struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
     }
 }

@@ -3,6 +3,7 @@
 // and block sizes, from every alignment, against the definition (one bit at a time).
 
 import CPlatform
+import TestRandomness
 import Testing
 
 @Suite struct ChecksumTests {
@@ -34,7 +35,7 @@ import Testing
 
     @Test func allWaysAgree() {
         let seed: UInt64 = 3720
-        var generator = WireRandom(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         let block = 3 * Int(CONSENT_CRC32C_LANE)
         let source = generator.bytes(4 * block + 64)
         let lengths =
@@ -52,7 +53,7 @@ import Testing
 
     @Test func continuesWhereItStopped() {
         let seed: UInt64 = 1
-        var generator = WireRandom(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         let source = generator.bytes(5000)
         let whole = naiveChecksum(source)
         for _ in 0..<200 {

@@ -3,6 +3,7 @@
 // in seeded random cuts, with the consumed bytes dropped at random times; then random and slightly damaged
 // bytes.
 
+import TestRandomness
 import Testing
 import WireProtocol
 
@@ -13,7 +14,7 @@ import WireProtocol
     }
 
     private func randomStream(
-        _ count: Int, using generator: inout WireRandom
+        _ count: Int, using generator: inout SeededGenerator
     ) -> (bytes: [UInt8], messages: [(stream: UInt32, body: [UInt8])]) {
         var stream: [UInt8] = []
         var messages: [(UInt32, [UInt8])] = []
@@ -29,7 +30,7 @@ import WireProtocol
 
     /// Feeds the bytes in the given cuts, as a socket's owner does, and returns every frame.
     private func read(
-        _ bytes: [UInt8], cuts: [Int], using generator: inout WireRandom, bodyBytesMax: Int = 4096
+        _ bytes: [UInt8], cuts: [Int], using generator: inout SeededGenerator, bodyBytesMax: Int = 4096
     ) throws(FrameError) -> [Message] {
         var reader = FrameReader(bodyBytesMax: bodyBytesMax)
         var kept: [UInt8] = []
@@ -54,7 +55,7 @@ import WireProtocol
 
     @Test func cutsDoNotMatter() throws {
         for seed in UInt64(1)...60 {
-            var generator = WireRandom(seed: seed)
+            var generator = SeededGenerator(seed: seed)
             let (bytes, expected) = randomStream(20, using: &generator)
             let whole = try read(bytes, cuts: [], using: &generator)
             #expect(whole.map(\.header.stream) == expected.map(\.stream), "seed \(seed)")
@@ -112,7 +113,7 @@ import WireProtocol
         // Random bytes, and valid streams with a few bytes damaged and the header sealed again half of the
         // time.
         let seed: UInt64 = 200_000
-        var generator = WireRandom(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         var errors = 0
         var frames = 0
         for round in 0..<200_000 {

@@ -2,13 +2,14 @@
 // seeded random operations on a writer and on an array side by side; frames against bytes put together by
 // hand.
 
+import TestRandomness
 import Testing
 import WireProtocol
 
 @Suite struct FrameWriterTests {
     @Test func equalsAnArray() {
         for seed in UInt64(1)...40 {
-            var generator = WireRandom(seed: seed)
+            var generator = SeededGenerator(seed: seed)
             var writer = FrameWriter(minimumCapacity: 1)
             var expected: [UInt8] = []
             for _ in 0..<300 {

@@ -4,6 +4,7 @@
 // encoder, which shares nothing with the generated code. Random bytes come from a printed seed.
 
 import Foundation
+import TestRandomness
 import Testing
 import WireProtocol
 
@@ -211,7 +212,7 @@ struct GeneratedVectorsTests {
     /// What decodes is canonical after one pass; what does not decode is an error.
     @Test func randomBytesNeverTrap() throws {
         let seed = UInt64.random(in: 0 ... .max)
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         let vectors = try VectorFile.read("golden.txt")
         var taken = 0
         for round in 0..<100_000 {
@@ -233,23 +234,6 @@ struct GeneratedVectorsTests {
             #expect(again == recoded, "\(vector.name), round \(round), seed \(seed)")
         }
         #expect(taken > 1_000 && taken < 99_000, "\(taken) bodies were taken, seed \(seed)")
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed on every machine.
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var bits = state
-        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
-        return bits ^ (bits >> 31)
-    }
-
-    mutating func bytes(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
     }
 }
 

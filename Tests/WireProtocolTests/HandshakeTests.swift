@@ -1,6 +1,7 @@
 // Goal: two sides agree on what both can do, or one says why not. Method: a table of hellos against one
 // offer, each with the whole answer; a table of welcomes against one hello; a hello and welcome over bytes.
 
+import TestRandomness
 import Testing
 import WireProtocol
 
@@ -131,7 +132,7 @@ import WireProtocol
     }
 
     @Test func helloSetsOneReservedBitEachTimeAnother() {
-        var generator = WireRandom(seed: 32)
+        var generator = SeededGenerator(seed: 32)
         var seen: Set<UInt64> = []
         for _ in 0..<500 {
             let hello = Handshake.hello(using: &generator)
@@ -200,7 +201,7 @@ import WireProtocol
     }
 
     @Test func bothSidesAgreeOverBytes() throws {
-        var generator = WireRandom(seed: 5)
+        var generator = SeededGenerator(seed: 5)
         let hello = Handshake.hello(
             deployment: Self.home, clientName: "test client", credential: [1, 2, 3], using: &generator)
         var offer = Self.offer

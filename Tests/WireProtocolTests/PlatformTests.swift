@@ -3,6 +3,7 @@
 // from end to end; clocks and atomics by their simplest laws.
 
 import CPlatform
+import TestRandomness
 import Testing
 
 @Suite struct PlatformTests {
@@ -10,7 +11,7 @@ import Testing
 
     @Test func masksEqualTheNaiveLoopAndReadNothingBeyond() throws {
         let seed: UInt64 = 64
-        var generator = WireRandom(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         // One page of bytes, followed by a page that nobody may touch.
         let region = try #require(consent_reserve(2 * Self.page, Self.page))
         defer { consent_release(region, 2 * Self.page) }

@@ -2,6 +2,7 @@
 // the drain keep their rules. Method: a table of phase × kind; scripts of events with the action of each; a
 // seeded random run against a naive model of the open calls.
 
+import TestRandomness
 import Testing
 import WireProtocol
 
@@ -185,7 +186,7 @@ import WireProtocol
 
     @Test func equalsANaiveModel() {
         for seed in UInt64(1)...200 {
-            var generator = WireRandom(seed: seed)
+            var generator = SeededGenerator(seed: seed)
             var state = Self.state(.open)
             var open: [UInt32: UInt32] = [:]
             for _ in 0..<200 {
