@@ -100,6 +100,15 @@ import WireProtocol
         await fresh.close()
         stop(daemon)
 
+        // The loss of an earlier restore may be accepted later, once, and only there.
+        func restore(_ arguments: [String]) throws -> Int32 {
+            try ProgramUnderTest.run("consentd", ["restore"] + arguments).code
+        }
+        #expect(try restore(["--state-dir", restored, "--accept-loss"]) == 0)
+        #expect(try restore(["--state-dir", restored, "--accept-loss"]) == 78)
+        #expect(try restore(["--state-dir", state, "--accept-loss"]) == 78)
+        #expect(try restore(["--state-dir", restored]) == 64)
+
         let accepted = try keys(of: state, in: folder.file("accepted"))
         let loss = try ProgramUnderTest.run(
             "consentd", ["restore", file, "--state-dir", accepted, "--accept-loss"])
