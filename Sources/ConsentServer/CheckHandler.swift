@@ -126,7 +126,7 @@ enum CheckHandler {
         guard request.want & ~WantBits.served == 0 else {
             connection.reject(
                 header.stream, .unimplemented,
-                "want \(request.want) has a bit that this version does not know")
+                "want \(request.want) has a bit that is not known here: ask for bits 0 to 2 only")
             return
         }
         let question = Question(
@@ -198,7 +198,9 @@ enum CheckHandler {
                     allow: allow)
             else {
                 connection.output.abandonFrame(frame)
-                return connection.reject(stream, .internal, "the log key could not sign a receipt")
+                return connection.reject(
+                    stream, .internal,
+                    "the log key could not sign a receipt: ask without one, and check log.key")
             }
             connection.output.withMutableBytes(at: columns.receipt.lowerBound, count: receipt.count) {
                 $0.copyBytes(from: receipt)

@@ -84,7 +84,9 @@ enum Dispatcher {
         case .stats: StatusHandler.stats(connection, header)
         default:
             connection.reject(
-                header.stream, .unimplemented, "\(method) is not served by this version", notExecuted: true)
+                header.stream, .unimplemented,
+                "\(method) is not served by version \(ServerCore.Identity.version): use a server that has it",
+                notExecuted: true)
             connection.endCall(header.stream)
         }
     }

@@ -98,9 +98,7 @@ enum PastAnswers {
         guard let channel = Channel(request.channel), let purpose = PurposeID(rawValue: request.purpose),
             case .slot(let slot, let kind) = subject
         else {
-            let reason: Reason = Channel(request.channel) == nil ? .badChannel : .unknownPurpose
-            response.decision = Wire.Decision(reason.decision)
-            response.reason = Wire.Reason(reason)
+            response.denyUnknown(request.channel)
             return .success(response)
         }
         try writer.catalogueHistory.refresh(register)

@@ -81,9 +81,7 @@ enum RegisterAnswers {
         guard let channel = Channel(request.channel), let purpose = PurposeID(rawValue: request.purpose),
             case .slot(let slot, let kind) = subject
         else {
-            let reason: Reason = Channel(request.channel) == nil ? .badChannel : .unknownPurpose
-            response.decision = Wire.Decision(reason.decision)
-            response.reason = Wire.Reason(reason)
+            response.denyUnknown(request.channel)
             return response
         }
         let state =
@@ -270,5 +268,14 @@ extension Wire.SignedHead {
             treeSize: head.treeSize, root: Wire.Bytes32(head.root.bytes) ?? Wire.Bytes32(), time: head.time,
             incarnation: Wire.Bytes16(head.incarnation) ?? Wire.Bytes16(), keyId: head.keyID,
             signature: head.signature)
+    }
+}
+
+extension Wire.ExplainResponse {
+    /// Denies a question about a channel or a purpose that has no domain value.
+    mutating func denyUnknown(_ channel: Wire.Channel) {
+        let denial: Reason = Channel(channel) == nil ? .badChannel : .unknownPurpose
+        decision = Wire.Decision(denial.decision)
+        reason = Wire.Reason(denial)
     }
 }
