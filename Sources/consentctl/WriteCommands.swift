@@ -199,8 +199,12 @@ struct RefusalOptions: ParsableArguments {
     }
 
     /// The refusal; says on stderr what it covers where nothing narrows it.
-    /// - Parameter all: what an unnarrowed one covers, in words; empty: say nothing.
-    func notice(_ client: ConsentClient, all: String) async throws -> RefusalNotice {
+    /// - Parameters:
+    ///   - all: what an unnarrowed one does, in words; empty: say nothing.
+    ///   - unnamed: the channels that it covers where none is named, in words; may depend on the source.
+    func notice(
+        _ client: ConsentClient, all: String, unnamed: (Source) -> String = { _ in "ALL channels" }
+    ) async throws -> RefusalNotice {
         let catalogue = try await CatalogueView(client)
         var notice = RefusalNotice(
             controller: try catalogue.controller(controller), subject: try who.subject(mayBeSeveral: true))
@@ -211,7 +215,7 @@ struct RefusalOptions: ParsableArguments {
         notice.staff = staff
         if !all.isEmpty && (notice.channels.isEmpty || notice.purposes.isEmpty) {
             let parts = [
-                notice.channels.isEmpty ? "ALL channels" : nil,
+                notice.channels.isEmpty ? unnamed(notice.source) : nil,
                 notice.purposes.isEmpty ? "ALL purposes" : nil,
             ].compactMap { $0 }
             Terminal.error("\(all) \(parts.joined(separator: " and ")), those added later included\n")
@@ -228,7 +232,9 @@ struct WithdrawCommand: ClientCommand {
     @OptionGroup var refusal: RefusalOptions
 
     func run(_ client: ConsentClient) async throws {
-        let notice = try await refusal.notice(client, all: "withdrawing from")
+        let notice = try await refusal.notice(client, all: "withdrawing from") {
+            $0 == .smsKeyword ? "SMS (another channel only if the address gets no SMS)" : "ALL channels"
+        }
         try report(
             try await client.withdraw(notice), json: connection.json, locale: refusal.language.sentences)
     }
@@ -284,7 +290,9 @@ struct ComplaintCommand: ClientCommand {
     @OptionGroup var refusal: RefusalOptions
 
     func run(_ client: ConsentClient) async throws {
-        let notice = try await refusal.notice(client, all: "complaint covers")
+        let notice = try await refusal.notice(client, all: "complaint covers") { _ in
+            "e-mail (other channels only if the address gets no e-mail)"
+        }
         try report(
             try await client.record(.complaint, notice), json: connection.json,
             locale: refusal.language.sentences)
