@@ -58,6 +58,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     /// Leaf hashes of the complete block that was last read.
     var lastBlock: (block: UInt64, leaves: [TreeHash])?
     var isStopped = false
+    /// Erase events whose destruction is not done.
+    var erasures = ErasureQueue()
 
     // MARK: Staged
 
@@ -79,6 +81,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         let salt: [UInt8]
         let personal: [UInt8]
         let payload: [UInt8]
+        let erasure: PendingErasure?
     }
 
     /// Opens a register that `create` made, and replays what the derived tables lack.
@@ -110,6 +113,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         statements = try Statements(database)
         self.database = database
         try load(derived: meta[.derived])
+        try loadErasures()
     }
 
     /// Makes a new, empty register.

@@ -43,8 +43,10 @@ enum ReadHandler {
             guard subject != nil else { return }
         }
         let found = subject
+        let isAdministrator = connection.access.scopes.allows(.admin)
         query(connection, header) { writer throws(RegisterError) in
-            let answer = try RegisterAnswers.proof(writer, request, subject: found)
+            let answer = try RegisterAnswers.proof(
+                writer, request, subject: found, isAdministrator: isAdministrator)
             return answer.map { answer in { answer.encode(into: &$0) } }
         }
     }
@@ -67,7 +69,9 @@ enum ReadHandler {
         }
         open(
             connection, header,
-            HistorySource(controller: controller, subject: subject, withWording: request.wording))
+            HistorySource(
+                subject: subject, withWording: request.wording,
+                isAdministrator: connection.access.scopes.allows(.admin)))
     }
 
     static func watch(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
@@ -113,7 +117,7 @@ enum ReadHandler {
     }
 
     /// Finds out whom a read is about; answers the call and returns nil when that cannot be told.
-    private static func subject(
+    static func subject(
         _ connection: Connection, _ header: FrameHeader, _ controllerID: ControllerID,
         _ contact: Wire.ContactPoint?, _ reference: String, channel: Channel? = nil
     ) -> Subject? {
@@ -166,7 +170,7 @@ enum ReadHandler {
     }
 
     /// Begins a stream.
-    private static func open(
+    static func open(
         _ connection: Connection, _ header: FrameHeader, _ source: sending any StreamSource,
         followsCommits: Bool = false
     ) {

@@ -69,6 +69,7 @@ public final class ConsentServer: Sendable {
         let writer = RegisterWriter(folder: folder, register: register, core: core)
         writer.postCatalogue()
         writer.postFigures()
+        writer.finishErasuresIfDue()
         pipeline.start(writer)
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
@@ -118,24 +119,6 @@ public final class ConsentServer: Sendable {
         if let failure { throw failure }
         register.mayExist = { index.contains($0) }
         index.publish(sequence: register.lastSequence)
-    }
-
-    // MARK: Restore
-
-    /// Makes the register of a state folder, which has keys and no register, from a backup.
-    /// - Parameters:
-    ///   - acceptLoss: whether refusals made after the backup may be missing. Otherwise marketing is answered
-    ///     INDETERMINATE.
-    /// - Returns: the last sequence of the register.
-    public static func restore(backup: String, stateFolder: String, acceptLoss: Bool) throws -> UInt64 {
-        let folder = try StateFolder(path: stateFolder)
-        if !backup.isEmpty { try folder.restore(backup: backup) }
-        let register = try SQLiteRegister(folder: folder)
-        if acceptLoss {
-            let wall = Timestamp(microseconds: Int64(consent_wall_nanoseconds() / 1000))
-            try register.acceptLoss(now: max(wall, register.lastRecordedAt), client: "consentd restore")
-        }
-        return register.lastSequence
     }
 
     // MARK: Stop
