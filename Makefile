@@ -2,7 +2,7 @@
 #
 # The recipes only call scripts of tools/scripts, so that each can be read, run and changed on its own.
 # Variables: PREFIX and DESTDIR (install), ONLY (bench, reliability), SEED (demo, reliability),
-# ROUNDS (reliability), FILTER (test), RECIPIENTS and DURATION (bench).
+# ROUNDS and COMPARISONS (reliability), FILTER (test), RECIPIENTS and DURATION (bench).
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -53,7 +53,7 @@ format: deps ## format the Swift files in place
 bench: build ## measure speed against the floors (ONLY=T1,T4 RECIPIENTS= DURATION=); report in .build/bench
 	@$(SCRIPTS)/bench.sh
 
-reliability: build ## kill the server under load again and again, and audit the register (ONLY= SEED= ROUNDS=)
+reliability: build ## kill the server under load and audit; compare with the model (ONLY= SEED= ROUNDS= COMPARISONS=)
 	@$(SCRIPTS)/reliability.sh
 
 install: build ## copy the programs to PREFIX/bin (default /usr/local; DESTDIR= stages)

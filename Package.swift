@@ -120,6 +120,8 @@ let package = Package(
             name: "ConsentIndexTests", dependencies: ["ConsentIndex", "ConsentDomain", "CPlatform"],
             swiftSettings: strict),
         .testTarget(
+            name: "ModelTests", dependencies: ["ConsentIndex", "ConsentDomain"], swiftSettings: strict),
+        .testTarget(
             name: "ConsentRegisterTests",
             dependencies: ["ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite", crypto],
             swiftSettings: strict),

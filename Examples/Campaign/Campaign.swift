@@ -1,5 +1,5 @@
-// The example of the README, word for word below this comment: check, check many, withdraw. Run it against the server
-// of the tour with `swift run -c release campaign-example`.
+// The example of the README, word for word below this comment: check, check many, withdraw. Run it against
+// the server of the tour with `swift run -c release campaign-example`.
 
 import ConsentClient
 
@@ -18,7 +18,8 @@ struct Campaign {
         print(answer.isAllowed ? "send" : "do not send")
 
         // A campaign: up to 65,536 contact points in one question, answered in the same order.
-        let batch = await client.checkBatch(question, addresses: ["lea@courriel.example", "hugo@courriel.example"])
+        let addresses = ["lea@courriel.example", "hugo@courriel.example"]
+        let batch = await client.checkBatch(question, addresses: addresses)
         print("\(batch.allowedCount) of \(batch.count) may be written to")
 
         // Someone clicks "unsubscribe": durable when this returns, and no later check says yes.

@@ -5,6 +5,7 @@
 // send".
 
 import ConsentDomain
+import ConsentProof
 import WireProtocol
 
 /// What a check is about, apart from the contact point.
@@ -104,6 +105,8 @@ public struct BatchDetail: OptionSet, Hashable, Sendable {
     public static let reasons = BatchDetail(rawValue: 1)
     /// The day on which each consent ends.
     public static let validity = BatchDetail(rawValue: 2)
+    /// A receipt, signed with the log key, of what was asked and answered: see `ReceiptFile`.
+    public static let receipt = BatchDetail(rawValue: 4)
 }
 
 /// The answers to a batch, in the order of the question.
@@ -122,8 +125,13 @@ public struct BatchAnswer: Sendable {
     public let cause: ConsentClientError?
     /// Items that could not be checked, by position: they are not allowed.
     public let itemErrors: [Int: RefusalNote]
-    let allow: [UInt8]
-    let reasons: [UInt8]
+    /// The receipt, where one was asked for. It is about this answer; whether the register's key signed it
+    /// is for whoever holds the public key to say.
+    public let receipt: CheckReceipt?
+    /// Bit i is set where item i is allowed; empty where the server gave no answer.
+    package let allow: [UInt8]
+    /// One reason an item; empty where they were not asked for.
+    package let reasons: [UInt8]
     let validDays: [UInt16]
 
     /// Whether the message may be sent to item `index` now.
@@ -175,6 +183,7 @@ public struct BatchAnswer: Sendable {
         earliestExpiry = nil
         cause = failure
         itemErrors = [:]
+        receipt = nil
         allow = []
         reasons = []
         validDays = []
@@ -206,5 +215,21 @@ public struct BatchAnswer: Sendable {
             errors[Int(error.index)] = RefusalNote(item: error)
         }
         itemErrors = errors
+        receipt = try Self.receipt(view, allow: allow, reasons: reasons)
+    }
+
+    /// Reads the receipt of an answer. One that is about another answer makes the whole malformed.
+    private static func receipt(
+        _ view: Wire.CheckBatchResponseView, allow: [UInt8], reasons: [UInt8]
+    ) throws(WireError) -> CheckReceipt? {
+        let column = view.receipt
+        guard column.byteCount > 0 else { return nil }
+        guard let receipt = try? CheckReceipt(decoding: column.array(0..<column.byteCount)),
+            receipt.sequence == view.sequence, receipt.time == view.now, receipt.count == view.count,
+            receipt.whole == view.whole.rawValue,
+            receipt.allowDigest == allow.withUnsafeBytes({ CheckReceipt.digest($0) }),
+            reasons.isEmpty || receipt.reasonsDigest == reasons.withUnsafeBytes({ CheckReceipt.digest($0) })
+        else { throw .badCount(count: column.byteCount, limit: CheckReceipt.byteCount) }
+        return receipt
     }
 }

@@ -6,12 +6,9 @@ import WireProtocol
 extension RefusalNote {
     /// Why one item of a batch could not be checked or keyed.
     init(item error: Wire.ItemError) {
-        let isAddress = error.code == .badAddress
-        self.init(
-            code: error.code.rawValue,
-            sentence: isAddress
-                ? "the address cannot be normalised: write an e-mail address with its domain, or a phone "
-                    + "number with + and its country code" : "")
+        self.init(code: error.code.rawValue)
+        isItem = true
+        sentence = sentence(locale: "en")
     }
 }
 
@@ -82,7 +79,7 @@ extension FrameWriter {
             minSequence: question.minimumSequence, controller: question.controller.rawValue,
             channel: Wire.Channel(rawValue: question.channel.rawValue), purpose: question.purpose.rawValue,
             class: Wire.PurposeClass(rawValue: question.purposeClass?.rawValue ?? 0), keyMode: mode,
-            want: want.rawValue & (BatchDetail.reasons.rawValue | BatchDetail.validity.rawValue),
+            want: want.intersection([.reasons, .validity, .receipt]).rawValue,
             count: UInt32(count), addressBytes: UInt32(addressBytes))
     }
 

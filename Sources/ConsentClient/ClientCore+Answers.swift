@@ -109,7 +109,7 @@ extension ClientCore {
             status: header.status, message: detail.message,
             retryAfter: detail.retryAfter > 0 ? .microseconds(Int64(clamping: detail.retryAfter)) : nil,
             notExecuted: header.flags.contains(.notExecuted),
-            refusals: detail.refusals.map { RefusalNote(code: $0.code.rawValue, sentence: $0.sentence) })
+            refusals: detail.refusals.map { RefusalNote(wire: $0) })
     }
 
     func noteSequence(_ sequence: UInt64) { highestSequence.max(sequence, ordering: .relaxed) }

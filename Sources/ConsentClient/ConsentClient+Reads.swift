@@ -37,12 +37,7 @@ extension ConsentClient {
             purpose: question.purpose.rawValue,
             class: Wire.PurposeClass(rawValue: question.purposeClass?.rawValue ?? 0), contact: contact)
         let response = try await call(.explain, request, as: Wire.ExplainResponse.self, timeout: timeout)
-        return Explanation(
-            answer: CheckAnswer(
-                decision: response.decision.rawValue, reason: response.reason.rawValue,
-                sequence: response.sequence, now: Timestamp(microseconds: response.now),
-                validUntil: response.validUntil),
-            events: response.events.map(RecordedEvent.init(wire:)))
+        return Explanation(wire: response)
     }
 
     /// Every event of a contact point or reference, oldest first, as a stream.
@@ -91,10 +86,12 @@ extension ConsentClient {
     /// A signed head of the log.
     ///
     /// - Parameter since: also prove that the log of this size is a prefix; 0: no proof.
-    /// - Throws: any `ConsentClientError`.
-    public func head(since: UInt64 = 0, timeout: Duration? = nil) async throws(ConsentClientError) -> LogHead
-    {
-        let request = Wire.HeadRequest(since: since)
+    /// - Parameter keptUntil: the last head that the server kept until this time; nil: a new one.
+    /// - Throws: any `ConsentClientError`; `.rejected` with `notFound` where none was kept until then.
+    public func head(
+        since: UInt64 = 0, keptUntil: Timestamp? = nil, timeout: Duration? = nil
+    ) async throws(ConsentClientError) -> LogHead {
+        let request = Wire.HeadRequest(since: since, keptUntil: keptUntil?.microseconds)
         let response = try await call(.head, request, as: Wire.HeadResponse.self, timeout: timeout)
         return LogHead(
             head: try SignedHead(wire: response.head), consistency: response.consistency.map(\.bytes))

@@ -118,7 +118,7 @@ extension ConsentClient {
         result.issues = response.issues.map { issue in
             ImportResult.Issue(
                 index: Int(issue.index),
-                refusals: issue.refusals.map { RefusalNote(code: $0.code.rawValue, sentence: $0.sentence) })
+                refusals: issue.refusals.map { RefusalNote(wire: $0) })
         }
         return result
     }
@@ -170,7 +170,7 @@ extension WriteResult {
         sequence = response.sequence
         eventIDs = response.eventIds.map { EventID($0) }
         sequences = response.sequences
-        refusals = response.refusals.map { RefusalNote(code: $0.code.rawValue, sentence: $0.sentence) }
+        refusals = response.refusals.map { RefusalNote(wire: $0) }
         tokens = response.tokens
     }
 }

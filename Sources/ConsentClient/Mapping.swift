@@ -29,6 +29,22 @@ extension Preference {
     }
 }
 
+extension RefusalNote {
+    init(wire: Wire.RefusalDetail) {
+        self.init(code: wire.code.rawValue, sentence: wire.sentence, subject: wire.subject)
+    }
+}
+
+extension Explanation {
+    init(wire: Wire.ExplainResponse) {
+        self.init(
+            answer: CheckAnswer(
+                decision: wire.decision.rawValue, reason: wire.reason.rawValue, sequence: wire.sequence,
+                now: Timestamp(microseconds: wire.now), validUntil: wire.validUntil),
+            events: wire.events.map(RecordedEvent.init(wire:)))
+    }
+}
+
 extension RecordedEvent {
     init(wire: Wire.EventRecord) {
         sequence = wire.sequence

@@ -108,18 +108,31 @@ public struct RefusalNotice: Hashable, Sendable {
 public struct RefusalNote: Hashable, Sendable {
     /// The refusal's number as it came.
     public var code: UInt16
-    /// A sentence that names the remedy.
+    /// A sentence that names the remedy, in English, as the server wrote it.
     public var sentence: String
+    /// What it is about, such as `purpose 3`; empty: the whole request.
+    public var subject: String
+    /// It is about one address of a question.
+    var isItem = false
 
     /// The refusal; nil for a number that this library does not know.
     public var refusal: Refusal? { Refusal(rawValue: code) }
 
     /// A note; without a sentence it gets the English one of its number.
-    public init(code: UInt16, sentence: String = "") {
+    public init(code: UInt16, sentence: String = "", subject: String = "") {
         self.code = code
+        self.subject = subject
         self.sentence =
             sentence.isEmpty
             ? Refusal(rawValue: code)?.sentence(locale: "en") ?? Names.refusal(code) : sentence
+    }
+
+    /// The sentence in a locale; a number that this library does not know keeps the server's.
+    /// - Parameter locale: BCP 47; French for `fr…`, else English.
+    public func sentence(locale: String) -> String {
+        guard let refusal else { return sentence }
+        if isItem { return refusal.itemSentence(locale: locale) }
+        return RefusalFinding(refusal, subject: subject).sentence(locale: locale)
     }
 }
 

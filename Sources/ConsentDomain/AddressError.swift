@@ -34,7 +34,7 @@ public enum AddressError: UInt8, Error, CaseIterable, Sendable, CustomStringConv
         case .noAtSign: "the e-mail address has no @ between a name and a domain: complete it"
         case .localPartTooLong: "the part before the @ is longer than 64 bytes: check it with the person"
         case .badDots: "the part before the @ begins or ends with a dot or doubles one: remove the dot"
-        case .controlCharacter: "the address holds a control character: remove it"
+        case .controlCharacter: "the address holds a control or invisible character: type it anew"
         case .bareSpace: "the part before the @ is empty or holds a space outside quotes: correct it"
         case .badQuotes:
             "the quotes before the @ are not closed or stand in the middle: remove or complete them"
@@ -56,8 +56,8 @@ public enum AddressError: UInt8, Error, CaseIterable, Sendable, CustomStringConv
         case .impossibleNumber:
             "the phone number has a count of digits or a start that its country does not use: check it"
         case .unclearNationalPrefix:
-            "the (0) in the phone number may or may not be dialled in its country: write the number "
-                + "without it"
+            "the first digit after the country code may be one that is dialled only within the country: "
+                + "write the number as it is dialled from abroad"
         case .overseasNumber:
             "the phone number belongs to a French overseas territory: write it with the territory's own "
                 + "country code"

@@ -118,7 +118,9 @@ extension Timestamp {
     /// RFC 3339 in UTC, with six digits of a second where they are not all zero.
     public var rfc3339: String {
         let days = Self.floorDivide(rawValue, Self.microsecondsPerDay)
-        let rest = Int(rawValue - days * Self.microsecondsPerDay)
+        // The remainder itself: the start of the first day of all lies before what 64 bits reach.
+        let remainder = Int(rawValue % Self.microsecondsPerDay)
+        let rest = remainder < 0 ? remainder + Int(Self.microsecondsPerDay) : remainder
         let seconds = rest / 1_000_000
         let fraction = rest % 1_000_000
         let time =

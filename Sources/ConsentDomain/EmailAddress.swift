@@ -115,11 +115,9 @@ public enum EmailAddress {
     private static func normalisedLocal(_ given: String) throws(AddressError) -> [UInt8] {
         let scalars = Array(Normalisation.composed(given).unicodeScalars)
         guard !scalars.isEmpty else { throw .bareSpace }
-        guard !scalars.contains(where: { $0.properties.generalCategory == .control }) else {
-            throw .controlCharacter
-        }
+        guard scalars.allSatisfy(isVisible) else { throw .controlCharacter }
         let quote: Unicode.Scalar = "\""
-        let content = scalars[0] == quote ? try unquoted(scalars) : scalars
+        let content = scalars[0] == quote ? Normalisation.composed(try unquoted(scalars)) : scalars
         if let problem = problemUnquoted(content) {
             // Without quotes it cannot stand: with quotes it may.
             guard scalars[0] == quote, !content.isEmpty else { throw problem }
@@ -128,7 +126,16 @@ public enum EmailAddress {
         return lowercasedUTF8(content)
     }
 
-    /// What stands between the quotes, without backslashes.
+    /// Control and format characters (zero-width ones, marks of direction) stay unseen by who checks an
+    /// address; private and unassigned ones have no meaning that composition could keep.
+    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .privateUse, .unassigned, .surrogate: false
+        default: true
+        }
+    }
+
+    /// What stands between the quotes, without backslashes: composition has to be done again.
     private static func unquoted(_ scalars: [Unicode.Scalar]) throws(AddressError) -> [Unicode.Scalar] {
         var content: [Unicode.Scalar] = []
         var index = 1
@@ -152,6 +159,11 @@ public enum EmailAddress {
     /// Why a local part cannot stand without quotes; nil where it can.
     private static func problemUnquoted(_ content: [Unicode.Scalar]) -> AddressError? {
         guard content.first != ".", content.last != "." else { return .badDots }
+        // A combining mark in front joins whatever is printed before the address.
+        switch content.first?.properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark: return .badLocalCharacter
+        default: break
+        }
         var previous: Unicode.Scalar?
         for scalar in content {
             if scalar == ".", previous == "." { return .badDots }
@@ -184,7 +196,7 @@ public enum EmailAddress {
         guard !given.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             throw .controlCharacter
         }
-        guard let ascii = Normalisation.asciiDomain(given) else { throw .badDomain }
+        guard let ascii = DomainName.ascii(given) else { throw .badDomain }
         let labels = ascii.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         for label in labels {
             guard (1...63).contains(label.count), label.first != UInt8(ascii: "-"),

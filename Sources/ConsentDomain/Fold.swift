@@ -7,6 +7,9 @@
 // Invariant: after each event no grant, shadowed grant or pending grant stands that a denial beats; a grant
 // that is dropped never comes back.
 //
+// Retention is counted from the last contact, and a contact that comes after its end brings nothing back:
+// what stood until then keeps that day as its end.
+//
 // An erasure is a denial of everything that takes the rest of the state with it: the fold of a contact point
 // starts there, because the keys of its earlier events are destroyed. It counts from the time that it was
 // recorded, so that whatever is known of the person by then is covered.
@@ -22,6 +25,7 @@ extension ContactState {
         lastSequence = event.sequence
         guard !event.kind.isCatalogue else { return }
         if event.contactKind != nil { keyEpoch = event.keyEpoch }
+        if event.isContact { endWhatRetentionEnded(before: event.clampedOccurredAt) }
         switch event.kind {
         case .grant: applyGrant(event)
         case .confirm: applyConfirm(event)
@@ -36,10 +40,7 @@ extension ContactState {
         case .unprovenImport: applyUnproven(event)
         case .rekeyed, .restored, .noticeInvalidated, .controllerPut, .purposePut, .noticePut: break
         }
-        switch event.kind {
-        case .grant, .confirm, .renew, .contactSeen: retentionDay = max(retentionDay, event.retentionDay)
-        default: break
-        }
+        if event.isContact { retentionDay = max(retentionDay, event.retentionDay) }
         cells.removeAll(where: \.isEmpty)
     }
 
@@ -64,13 +65,14 @@ extension ContactState {
         for index in cells.indices {
             guard let pending = cells[index].pending, pending.sequence <= event.refersTo,
                 event.refersTo < event.sequence,
-                event.channels.coversOrIsEmpty(cells[index].channel),
-                event.purposes.coversOrIsEmpty(cells[index].purpose)
+                event.channels.isEmpty || event.channels.names(cells[index].channel),
+                event.purposes.isEmpty || event.purposes.names(cells[index].purpose)
             else { continue }
             var mark = event.grantMark(untilDay: event.validityDay)
             guard mark.occurredAt.day < pending.untilDay else { continue }
             if mark.noticeOrdinal == 0 { mark.noticeOrdinal = pending.noticeOrdinal }
             mark.imported = mark.imported || pending.imported
+            mark.extend(cells[index].grant)
             guard !isBeaten(mark, channel: cells[index].channel, purpose: cells[index].purpose) else {
                 continue
             }
@@ -81,16 +83,26 @@ extension ContactState {
 
     private mutating func applyRenewal(_ event: ConsentEvent) {
         for index in cells.indices {
-            guard let grant = cells[index].grant, event.channels.covers(cells[index].channel),
-                event.purposes.covers(cells[index].purpose)
+            guard let grant = cells[index].grant, event.channels.names(cells[index].channel),
+                event.purposes.names(cells[index].purpose)
             else { continue }
             var mark = event.grantMark(untilDay: event.validityDay)
             guard !isBeaten(mark, channel: cells[index].channel, purpose: cells[index].purpose) else {
                 continue
             }
-            if mark.untilDay != .none { mark.untilDay = max(mark.untilDay, grant.untilDay) }
+            mark.extend(grant)
             if mark.noticeOrdinal == 0 { mark.noticeOrdinal = grant.noticeOrdinal }
             cells[index].install(grant: mark)
+        }
+    }
+
+    /// Fixes the end of retention in each grant that stands, where the day has come by the time of a contact.
+    private mutating func endWhatRetentionEnded(before time: Timestamp) {
+        guard retentionDay != .none, time.day >= retentionDay else { return }
+        for index in cells.indices {
+            let ends = (cells[index].grant.map(endDay), cells[index].shadowed.map(endDay))
+            if let day = ends.0 { cells[index].grant?.untilDay = day }
+            if let day = ends.1 { cells[index].shadowed?.untilDay = day }
         }
     }
 
@@ -287,6 +299,11 @@ extension Cell {
 }
 
 extension GrantMark {
+    /// A confirmation or a renewal never moves the end of what stands to an earlier day.
+    fileprivate mutating func extend(_ standing: GrantMark?) {
+        if let standing, untilDay != .none { untilDay = max(untilDay, standing.untilDay) }
+    }
+
     fileprivate func isNotEarlier(than other: GrantMark?) -> Bool {
         guard let other else { return true }
         return (occurredAt, sequence) >= (other.occurredAt, other.sequence)
@@ -296,6 +313,14 @@ extension GrantMark {
 extension ConsentEvent {
     /// The time of the act; a future one counts as the time of recording.
     public var clampedOccurredAt: Timestamp { min(occurredAt, recordedAt) }
+
+    /// Whether the person was in contact, so that retention is counted anew.
+    fileprivate var isContact: Bool {
+        switch kind {
+        case .grant, .confirm, .renew, .contactSeen: true
+        default: false
+        }
+    }
 
     fileprivate func grantMark(untilDay: Day) -> GrantMark {
         GrantMark(
@@ -335,7 +360,8 @@ extension ConsentEvent {
 }
 
 extension ChannelSet {
-    fileprivate func coversOrIsEmpty(_ channel: Channel) -> Bool { isEmpty || covers(channel) }
+    /// Consents never inherit: what gives one must name the channel.
+    fileprivate func names(_ channel: Channel) -> Bool { contains(ChannelSet([channel])) }
 
     /// The channels of a contact point that are meant; naming none means all of them.
     fileprivate func ofContact(_ kind: ContactKind) -> [Channel] {
@@ -344,5 +370,6 @@ extension ChannelSet {
 }
 
 extension PurposeSet {
-    fileprivate func coversOrIsEmpty(_ purpose: PurposeID) -> Bool { isEmpty || covers(purpose) }
+    /// Consents never inherit: what gives one must name the purpose.
+    fileprivate func names(_ purpose: PurposeID) -> Bool { contains(PurposeSet([purpose])) }
 }

@@ -31,28 +31,33 @@ public enum PhoneRegion: String, CaseIterable, Sendable {
     /// national prefix.
     /// - Parameters:
     ///   - count: digits in all.
-    ///   - start: the first three digits as a number, 0…999.
+    ///   - start: the first four digits as a number, 0…9999.
     func check(count: Int, start: Int) -> AddressError? {
-        let first = start / 100
+        let first = start / 1000
         guard first != 0 else { return .impossibleNumber }
         switch self {
         case .france:
             guard count == 9 else { return .impossibleNumber }
             return Self.isFrenchOverseas(start) ? .overseasNumber : nil
         case .belgium:
-            // Mobile numbers (4…) have nine digits, some fixed ones with area code 4 (Liège) eight.
-            return count == 8 || (count == 9 && first == 4) ? nil : .impossibleNumber
+            // Mobile numbers begin with 45…49 and have nine digits; all others have eight.
+            let isMobile = (45...49).contains(start / 100)
+            return count == (isMobile ? 9 : 8) ? nil : .impossibleNumber
         case .switzerland:
-            return count == 9 ? nil : .impossibleNumber
+            return count == 9 && first != 1 ? nil : .impossibleNumber
         }
     }
 
     /// Numbers that are written like those of metropolitan France but have a country code of their own: 262,
-    /// 508, 590, 594, 596.
+    /// 508, 590, 594, 596. Where metropolitan blocks lie next to them, the whole neighbourhood counts.
     private static func isFrenchOverseas(_ start: Int) -> Bool {
+        switch start / 10 {
+        case 262, 263, 269, 508, 590, 594, 596, 598, 639, 690...694, 696, 697, 709, 976: return true
+        default: break
+        }
         switch start {
-        case 262, 263, 269, 508, 590, 594, 596, 639, 690...694, 696, 697, 976: true
-        default: false
+        case 2688, 2689, 7084, 7085, 9395...9399, 9475...9479: return true
+        default: return false
         }
     }
 }
@@ -88,6 +93,7 @@ public enum PhoneNumber {
         guard digits.count >= digitCounts.lowerBound else { throw .phoneTooShort }
         let (code, codeCount) = try countryCode(digits)
         var national = digits.dropping(codeCount)
+        guard national.count > 0 else { throw .phoneTooShort }
         if let region = PhoneRegion(countryCode: code) {
             if hasZeroInParentheses {
                 // The zero has to be the national prefix: the first digit after the country code.
@@ -98,7 +104,11 @@ public enum PhoneNumber {
             }
             if national.starts(with: 0) { national.dropFirst(1) }
             try check(national, of: region)
-        } else if hasZeroInParentheses {
+        } else if hasZeroInParentheses
+            || PhonePlan.mayHoldNationalPrefix(
+                code: code, first: national[0], second: national.count > 1 ? national[1] : 0,
+                count: national.count)
+        {
             throw .unclearNationalPrefix
         }
         let total = codeCount + national.count
@@ -108,8 +118,8 @@ public enum PhoneNumber {
     }
 
     private static func check(_ national: Digits, of region: PhoneRegion) throws(AddressError) {
-        guard national.count >= 3 else { throw .phoneTooShort }
-        let start = national[0] * 100 + national[1] * 10 + national[2]
+        guard national.count >= 4 else { throw .phoneTooShort }
+        let start = national[0] * 1000 + national[1] * 100 + national[2] * 10 + national[3]
         if let problem = region.check(count: national.count, start: start) { throw problem }
     }
 
@@ -138,24 +148,9 @@ public enum PhoneNumber {
         var code = 0
         for count in 1...3 {
             code = code * 10 + digits[count - 1]
-            if isCountryCode(code) { return (code, count) }
+            if PhonePlan.isCountryCode(code) { return (code, count) }
         }
         throw .unknownCountryCode
-    }
-
-    /// Country codes of ITU-T E.164 that numbers of persons may have; 0 begins none.
-    static func isCountryCode(_ code: Int) -> Bool {
-        switch code {
-        case 1, 7: true
-        case 20, 27, 30...34, 36, 39, 40, 41, 43...49, 51...58, 60...66, 81, 82, 84, 86, 90...95, 98: true
-        case 211...213, 216, 218, 220...258, 260...269, 290, 291, 297...299: true
-        case 350...359, 370...378, 380...383, 385...387, 389: true
-        case 420, 421, 423, 500...509, 590...599: true
-        case 670, 672...683, 685...692: true
-        case 850, 852, 853, 855, 856, 870, 880...883, 886: true
-        case 960...968, 970...977, 992...996, 998: true
-        default: false
-        }
     }
 }
 

@@ -1,14 +1,14 @@
-// The two Unicode operations that normalisation needs: canonical composition and domain names in ASCII.
+// Canonical composition, and what a register remembers of the rules and the Unicode data that it was written
+// with.
 //
-// Both are slow paths: ASCII input never comes here.
+// Slow paths: ASCII input never comes here.
 
-import CIdn2
 import Foundation
 
 /// What the library and its data make of fixed addresses; part of a register's check value.
 public enum Normalisation {
     /// Goes up when a rule changes.
-    public static let version: UInt32 = 1
+    public static let version: UInt32 = 2
 
     /// Addresses whose answers change when a rule or the Unicode data changes: composition, case, joiners,
     /// final sigma, sharp s, and letters of Unicode 5.1, 6.1, 9, 11, 13, 14, 15 and 15.1.
@@ -49,15 +49,10 @@ public enum Normalisation {
     /// Normalisation form C of a text.
     static func composed(_ text: String) -> String { text.precomposedStringWithCanonicalMapping }
 
-    /// Lower-case A-labels of a domain by UTS-46, non-transitional; nil where there are none.
-    static func asciiDomain(_ domain: String) -> [UInt8]? {
-        let flags = Int32(bitPattern: IDN2_NONTRANSITIONAL.rawValue | IDN2_NFC_INPUT.rawValue)
-        guard !domain.utf8.contains(0) else { return nil }
-        var output: UnsafeMutablePointer<CChar>?
-        let code = domain.withCString { idn2_to_ascii_8z($0, &output, flags) }
-        guard let output else { return nil }
-        defer { idn2_free(output) }
-        guard code == Int32(IDN2_OK.rawValue) else { return nil }
-        return String(cString: output).utf8.map { $0 }
+    /// Normalisation form C of scalars.
+    static func composed(_ scalars: [Unicode.Scalar]) -> [Unicode.Scalar] {
+        var text = String.UnicodeScalarView()
+        text.append(contentsOf: scalars)
+        return Array(composed(String(text)).unicodeScalars)
     }
 }

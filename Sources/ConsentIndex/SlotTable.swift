@@ -21,13 +21,11 @@
 //
 // Invariants, by which readers need no lock:
 //  A. The writer stores a key word only into an empty slot, after emptying it and before filling it; all
-//  three
-//     stores are releases.
-//  B. A key's slot only ever moves up: it moves when its new home is above its slot. So no key comes back to
-//  a
-//     slot that it left. Moving = copy to a new slot, then store the map word, then empty the old slot.
+//     three stores are releases.
+//  B. A key's slot only ever moves up: it moves when its new home is above its slot. So no key comes back
+//     to a slot that it left. Moving = copy to a new slot, then store the map word, then empty the old slot.
 //  C. At all times, for each key, all lines from its home (by the map word) up to its slot have its filter
-//  bit.
+//     bit.
 //
 // A hit is right: a reader loads key, value, key. If both keys equal the one sought and the value is not
 // empty and has its 16 bits, the value belongs to that key. An earlier key's value was emptied before the

@@ -14,6 +14,8 @@ public enum ProofError: Error, Hashable, Sendable, CustomStringConvertible {
     case notAKey(label: String)
     /// The bytes are not a signed head: another length, or another label.
     case notAHead(byteCount: Int)
+    /// The bytes are not a receipt: another length, another label, or bytes that must be zero are not.
+    case notAReceipt(byteCount: Int)
     /// The library would not sign.
     case signing
 
@@ -25,6 +27,9 @@ public enum ProofError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notAHead(let byteCount):
             "not a signed head of version 1: expected \(SignedHead.byteCount) bytes that begin with its "
                 + "label, found \(byteCount) bytes"
+        case .notAReceipt(let byteCount):
+            "not a receipt of version 1: expected \(CheckReceipt.byteCount) bytes that begin with its label, "
+                + "found \(byteCount) bytes"
         case .signing:
             "the log key could not sign: check that log.key is intact"
         }

@@ -161,18 +161,21 @@ extension SQLiteRegister {
     ///   - backup: path of a backup, which stays as it is.
     ///   - path: of the register to be made, which does not exist.
     ///   - keyring: of the recipient key that the backed up register had.
-    ///   - logKey: the log key that it had.
+    ///   - logKey: the log key that signs from now on.
+    ///   - formerLogKeyIDs: ids of the keys that it replaced, one of which the backup may name.
     /// - Returns: what the backup holds.
     @discardableResult
     public static func restore(
-        backup: String, to path: String, keyring: RecipientKeyring, logKey: LogSigningKey
+        backup: String, to path: String, keyring: RecipientKeyring, logKey: LogSigningKey,
+        formerLogKeyIDs: [[UInt8]] = []
     ) throws(RegisterError) -> BackupSummary {
         guard !FileSystem.exists(path) else { throw .exists(path: path) }
         let summary = try RegisterBackup.verify(backup)
         let temporary = path + ".partial"
         try FileSystem.copy(backup, to: temporary, permissions: 0o600)
         do throws(RegisterError) {
-            try markRestored(temporary, keyring: keyring, logKey: logKey)
+            try markRestored(
+                temporary, keyring: keyring, logKey: logKey, formerLogKeyIDs: formerLogKeyIDs)
             try FileSystem.sync(temporary)
             try FileSystem.publish(temporary, as: path)
         } catch {
@@ -184,17 +187,21 @@ extension SQLiteRegister {
     }
 
     private static func markRestored(
-        _ path: String, keyring: RecipientKeyring, logKey: LogSigningKey
+        _ path: String, keyring: RecipientKeyring, logKey: LogSigningKey, formerLogKeyIDs: [[UInt8]]
     ) throws(RegisterError) {
         let database = try Database(path: path, mode: .existing)
         try database.configure(cacheBytes: 1 << 20)
         let meta = try Meta.readAll(database)
         guard meta[.recipientCheck] == keyring.checkValue else { throw .otherRecipientKey }
-        guard meta[.logKeyID] == logKey.publicKey.keyID else { throw .otherLogKey }
+        let keyID = logKey.publicKey.keyID
+        guard let marked = meta[.logKeyID], marked == keyID || formerLogKeyIDs.contains(marked) else {
+            throw .otherLogKey
+        }
         try Migrations.apply(to: database)
         let action = "marking the register as restored"
         try database.begin(action)
         try Meta.write(database, .incarnation, FileSystem.randomBytes(16))
+        try Meta.write(database, .logKeyID, keyID)
         try Meta.write(database, .restorePending, [1])
         try database.commit(action)
         try WriteAheadLog(database).truncate(database)

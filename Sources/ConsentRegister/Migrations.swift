@@ -7,6 +7,7 @@
 //               payload      what catalogue events write, deflated: append-only
 //               personal     salt and personal part: never changed; the only table that may lose rows
 //               meta         incarnation, check values of keys, marks
+//               head         heads signed at intervals: append-only
 //               pending_erasure   erase events whose destruction is not done, and the day it is due
 //               erased_id    keyed hashes of the ids of events whose personal part is destroyed
 //     derived   state        one row a contact point (StateRow.swift)
@@ -79,6 +80,7 @@ enum Migrations {
         CREATE TRIGGER personal_update BEFORE UPDATE ON personal
             BEGIN SELECT RAISE(ABORT, 'personal parts are never changed'); END;
         """,
+        keptHeads,
         """
         CREATE TABLE pending_erasure (seq INTEGER PRIMARY KEY, due INTEGER NOT NULL) STRICT;
         CREATE TABLE erased_id (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -60,6 +60,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     var isStopped = false
     /// Erase events whose destruction is not done.
     var erasures = ErasureQueue()
+    /// Size of the last head that was kept; nil: not read yet.
+    var keptHeadSize: UInt64?
 
     // MARK: Staged
 

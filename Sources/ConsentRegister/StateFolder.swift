@@ -3,6 +3,7 @@
 //     register.db     the register (SQLite, with register.db-wal beside it)
 //     recipient.key   64 hexadecimal digits: the secret of the recipient keys; lost with it: every look-up
 //     log.key         Ed25519 key that signs heads, PKCS #8 PEM        log.pub   its public half
+//     log.pub.d/      public halves of log keys that were replaced
 //     admin.token     64 hexadecimal digits: the first credential
 //     deployment.id   32 hexadecimal digits: names this deployment
 //     lock            held with flock while a daemon runs
@@ -85,6 +86,7 @@ public struct StateFolder: ~Copyable {
         let lock = try Self.takeLock(path)
         let keys: Keys
         do throws(StateFolderError) {
+            try Self.finishRotation(of: path)
             keys = try Keys(of: path)
         } catch {
             close(lock)
@@ -167,7 +169,8 @@ public struct StateFolder: ~Copyable {
     public borrowing func restore(backup: String) throws(StateFolderError) -> BackupSummary {
         do throws(RegisterError) {
             return try SQLiteRegister.restore(
-                backup: backup, to: registerPath, keyring: keyring, logKey: logKey)
+                backup: backup, to: registerPath, keyring: keyring, logKey: logKey,
+                formerLogKeyIDs: formerLogKeyIDs())
         } catch {
             throw .register(error)
         }

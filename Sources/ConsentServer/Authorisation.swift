@@ -3,6 +3,7 @@
 // Two kinds of caller exist: one without a credential, which this server accepts on loopback only, and the
 // bearer of the admin token that `--init` wrote. Erase, catalogue and admin need the token even on loopback.
 
+import ConsentDomain
 import Crypto
 import WireProtocol
 
@@ -60,9 +61,13 @@ struct Authorisation: Sendable {
         return Access(clientName: name, scopes: .all)
     }
 
-    /// The first characters of a name, at most 64 bytes of UTF-8, without control characters.
+    /// The first characters of a name, at most 64 bytes of UTF-8, without control characters. A name that
+    /// holds an address is none: names are logged and stand in events that are never erased.
     private static func truncated(_ name: String) -> String {
         var result = ""
+        var evidence = Evidence()
+        evidence.userAgent = name
+        guard TextRules.problem(evidence: evidence, reference: "", staff: "") == nil else { return "unnamed" }
         for character in name
         where !character.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
             guard result.utf8.count + character.utf8.count <= 64 else { break }

@@ -48,7 +48,7 @@ enum CatalogueHandler {
             connection, header,
             .invalidateNotice(
                 Digest32(request.notice), reason: request.reason,
-                effective: Timestamp(wire: request.effective) ?? .epoch))
+                effective: max(.epoch, Timestamp(wire: request.effective) ?? .epoch)))
     }
 
     static func catalogue(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError)
@@ -74,8 +74,7 @@ enum CatalogueHandler {
         }
         let frame = connection.output.beginFrame(.response, stream: header.stream)
         response.encode(into: &connection.output)
-        guard connection.output.count - frame.start <= connection.state.agreement.bodyBytesMax else {
-            connection.output.abandonFrame(frame)
+        if connection.takeBackIfTooLong(frame) {
             return connection.reject(
                 header.stream, .resourceExhausted,
                 "the catalogue is longer than a body may be: ask without texts, or for one notice")

@@ -7,6 +7,7 @@
 import CPlatform
 import ConsentDomain
 import ConsentIndex
+import ConsentProof
 import ConsentWire
 import WireProtocol
 
@@ -123,7 +124,9 @@ enum CheckHandler {
             throw .overLimit(name: "key_mode", value: Int(request.keyMode.rawValue), limit: 1)
         }
         guard request.want & ~WantBits.served == 0 else {
-            connection.reject(header.stream, .unimplemented, "receipts are not served by this version")
+            connection.reject(
+                header.stream, .unimplemented,
+                "want \(request.want) has a bit that this version does not know")
             return
         }
         let question = Question(
@@ -134,11 +137,13 @@ enum CheckHandler {
         let scratch = connection.scratch
         scratch.errors.removeAll(keepingCapacity: true)
         var whole = Wire.Decision.deny
+        var isLookedUp = false
         switch verdict(connection, question) {
         case .settled(let reason):
             scratch.fill(count, reason: reason)
             if ReasonTable.decision(reason) == Wire.Decision.indeterminate.rawValue { whole = .indeterminate }
         case .look(let constant, let isService):
+            isLookedUp = true
             let query = CheckQuery(
                 channel: question.channel, purpose: question.purpose, isService: isService,
                 today: connection.gathered.today, now: connection.gathered.now.microseconds)
@@ -152,19 +157,24 @@ enum CheckHandler {
             }
         }
         if !connection.access.scopes.contains(.read) { scratch.makeCoarse(count) }
-        write(connection, header.stream, sequence: sequence, count: count, want: request.want, whole: whole)
+        let wantsReceipt = request.want & WantBits.receipt != 0
+        write(
+            connection, header.stream, question, sequence: sequence, count: count, want: request.want,
+            whole: whole, keysDigest: wantsReceipt ? keysDigest(scratch, request, isLookedUp) : nil)
     }
 
+    /// - Parameter keysDigest: of the keys that were looked up, for a receipt; nil: none is wanted.
     private static func write(
-        _ connection: Connection, _ stream: UInt32, sequence: UInt64, count: Int, want: UInt8,
-        whole: Wire.Decision
+        _ connection: Connection, _ stream: UInt32, _ question: Question, sequence: UInt64, count: Int,
+        want: UInt8, whole: Wire.Decision, keysDigest: [UInt8]?
     ) {
         let scratch = connection.scratch
         let frame = connection.output.beginFrame(.response, stream: stream)
         let columns = Wire.CheckBatchResponse(
             sequence: sequence, now: connection.gathered.now.microseconds,
             earliestExpiry: ReasonTable.microseconds(day: scratch.earliestDay(count)), count: UInt32(count),
-            errorCount: UInt32(scratch.errors.count), receiptLength: 0, want: want, whole: whole
+            errorCount: UInt32(scratch.errors.count),
+            receiptLength: keysDigest == nil ? 0 : UInt32(CheckReceipt.byteCount), want: want, whole: whole
         ).beginEncoding(into: &connection.output)
         let allows = scratch.writeBits(count, at: columns.allow, of: &connection.output)
         if want & WantBits.reasons != 0 {
@@ -177,6 +187,25 @@ enum CheckHandler {
             let offset = columns.errors.lowerBound + position * Wire.ItemError.byteCount
             connection.output.store(error.index, at: offset)
             connection.output.store(error.code.rawValue, at: offset + 4)
+        }
+        if let keysDigest {
+            let allow = connection.output.withMutableBytes(
+                at: columns.allow.lowerBound, count: columns.allow.count
+            ) { CheckReceipt.digest(UnsafeRawBufferPointer($0)) }
+            guard
+                let receipt = receipt(
+                    connection, question, count: count, sequence: sequence, whole: whole, keys: keysDigest,
+                    allow: allow)
+            else {
+                connection.output.abandonFrame(frame)
+                return connection.reject(stream, .internal, "the log key could not sign a receipt")
+            }
+            connection.output.withMutableBytes(at: columns.receipt.lowerBound, count: receipt.count) {
+                $0.copyBytes(from: receipt)
+            }
+        }
+        if connection.takeBackIfTooLong(frame) {
+            return connection.reject(stream, .resourceExhausted, connection.tooLongMessage)
         }
         connection.output.endFrame(frame)
         connection.core.metrics.checks.count(count)
@@ -229,7 +258,8 @@ enum CheckHandler {
 enum WantBits {
     static let reasons: UInt8 = 1 << 0
     static let validDays: UInt8 = 1 << 1
-    static let served = reasons | validDays
+    static let receipt: UInt8 = 1 << 2
+    static let served = reasons | validDays | receipt
 }
 
 /// What a reason's number means, without making a `Reason` of it.

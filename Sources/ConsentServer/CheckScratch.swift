@@ -183,6 +183,16 @@ final class CheckScratch: @unchecked Sendable {
         }
     }
 
+    /// Lends the reasons, one byte each.
+    func withReasons<Result>(_ count: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        body(UnsafeRawBufferPointer(start: reasons, count: count))
+    }
+
+    /// Lends the keys that `keyAddresses` made, 16 bytes each.
+    func withOwnKeys<Result>(_ count: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        body(UnsafeRawBufferPointer(start: ownKeys(), count: count * 16))
+    }
+
     /// Writes the validity days (the machine is little-endian, as the wire is).
     func writeDays(_ count: Int, at range: Range<Int>, of output: inout FrameWriter) {
         output.withMutableBytes(at: range.lowerBound, count: range.count) {

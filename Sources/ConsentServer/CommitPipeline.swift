@@ -81,6 +81,8 @@ final class CommitPipeline: Sendable {
     private struct Queue {
         var refusals: [WriteJob] = []
         var writes: [WriteJob] = []
+        /// Events of `writes`.
+        var eventCount = 0
         var tasks: [any RegisterTask] = []
         var isSleeping = false
         var isStopping = false
@@ -105,7 +107,10 @@ final class CommitPipeline: Sendable {
                 queue.refusals.append(job)
                 return .queued
             }
-            guard queue.writes.count < limits.queuedWritesMax else { return .full }
+            // Events are counted too: one import may hold thousands.
+            guard queue.writes.count < limits.queuedWritesMax, queue.eventCount < limits.queuedEventsMax
+            else { return .full }
+            queue.eventCount += job.operation.eventCount
             queue.writes.append(job)
             return .queued
         }
@@ -115,6 +120,14 @@ final class CommitPipeline: Sendable {
     func enqueue(_ task: any RegisterTask) -> Admission {
         admit { queue in
             guard queue.tasks.count < limits.queuedReadsMax else { return .full }
+            queue.tasks.append(task)
+            return .queued
+        }
+    }
+
+    /// Queues a stream that goes on. It was admitted when it began, so the limit does not apply.
+    func enqueue(again task: any RegisterTask) -> Admission {
+        admit { queue in
             queue.tasks.append(task)
             return .queued
         }
@@ -149,8 +162,11 @@ final class CommitPipeline: Sendable {
     func start(_ writer: sending RegisterWriter) {
         let box = ThreadBox(writer)
         let thread = Thread { [self] in
-            guard let writer = box.take() else { return }
-            run(writer)
+            // The writer has to be gone, and the state folder unlocked, when `stop` returns.
+            do {
+                guard let writer = box.take() else { return }
+                run(writer)
+            }
             stopped.signal()
         }
         thread.name = "register-writer"
@@ -170,6 +186,7 @@ final class CommitPipeline: Sendable {
             writer.checkpointIfDue()
             writer.finishErasuresIfDue()
             writer.heartbeat()
+            writer.keepHeadIfDue()
             if work.isStopping && work.writes.isEmpty && tasks.isEmpty { break }
         }
         writer.close()
@@ -190,7 +207,7 @@ final class CommitPipeline: Sendable {
                 queue.isSleeping = false
                 var writes: [WriteJob] = []
                 swap(&writes, &queue.refusals)
-                Self.take(limits.commitEventsMax, from: &queue.writes, into: &writes)
+                queue.eventCount -= Self.take(limits.commitEventsMax, from: &queue.writes, into: &writes)
                 var tasks: [any RegisterTask] = []
                 swap(&tasks, &queue.tasks)
                 return (writes, tasks, queue.isStopping)
@@ -202,13 +219,17 @@ final class CommitPipeline: Sendable {
     }
 
     /// Moves jobs of at most `eventsMax` events, and at least one job.
-    private static func take(_ eventsMax: Int, from source: inout [WriteJob], into target: inout [WriteJob]) {
-        guard !source.isEmpty else { return }
+    /// - Returns: how many events they are.
+    private static func take(
+        _ eventsMax: Int, from source: inout [WriteJob], into target: inout [WriteJob]
+    ) -> Int {
+        guard !source.isEmpty else { return 0 }
         var events = 0
         var taken = 0
         while taken < source.count {
-            events += source[taken].operation.eventCount
-            if events > eventsMax && taken > 0 { break }
+            let more = source[taken].operation.eventCount
+            if events + more > eventsMax && taken > 0 { break }
+            events += more
             taken += 1
         }
         if taken == source.count && target.isEmpty {
@@ -217,6 +238,7 @@ final class CommitPipeline: Sendable {
             target.append(contentsOf: source[..<taken])
             source.removeFirst(taken)
         }
+        return events
     }
 
     /// Gives each task a turn until the slice is used up; those that are not done stay.

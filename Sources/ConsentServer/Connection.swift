@@ -34,6 +34,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     var streams: [UInt32: any ServerStream] = [:]
     @exclusivity(unchecked) private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
     private var unread: ByteBuffer?
+    /// `unread` may hold whole frames, left there because the output was full.
+    private var hasBacklog = false
+    private var isBacklogScheduled = false
     @exclusivity(unchecked) private var inflated = FrameWriter(minimumCapacity: 64)
     private var outgoing = ByteBuffer()
     private var context: ChannelHandlerContext?
@@ -42,6 +45,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private var isInBurst = false
     private var lastHeard = NIODeadline.now()
     private var stuckSince: NIODeadline?
+    private let outputBytesMax: Int
 
     init(core: ServerCore, id: UInt64, eventLoop: any EventLoop) {
         self.core = core
@@ -49,6 +53,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         self.eventLoop = eventLoop
         catalogue = core.board.current
         scratch = core.scratch(of: eventLoop)
+        outputBytesMax = core.limits.outputHighWatermarkBytes
     }
 
     // MARK: Life
@@ -97,8 +102,12 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosing else { return }
-        var bytes = unwrapInboundIn(data)
         lastHeard = .now()
+        readBurst(unwrapInboundIn(data))
+    }
+
+    private func readBurst(_ data: ByteBuffer) {
+        var bytes = data
         isInBurst = true
         core.board.refresh(&catalogue)
         gathered.begin(now: core.clock.now)
@@ -135,14 +144,29 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         }
         do {
             let readable = buffer.readableBytesSpan
-            while !isClosing, let frame = try reader.next(readable) {
+            while !isClosing, output.count < outputBytesMax, let frame = try reader.next(readable) {
                 received(frame.header, readable.extracting(frame.body))
             }
+            hasBacklog = output.count >= outputBytesMax
         } catch {
             fail(error)
         }
         buffer.moveReaderIndex(forwardBy: reader.rebase())
         if isClosing { buffer.clear() }
+    }
+
+    /// Goes on with frames that were left because the output was full, in a turn of the loop of their own,
+    /// once the socket has taken the output.
+    private func takeUpBacklog() {
+        guard hasBacklog, !isBacklogScheduled, !isClosing, isWritable else { return }
+        isBacklogScheduled = true
+        eventLoop.execute { [self] in
+            isBacklogScheduled = false
+            guard hasBacklog, !isClosing, isWritable else { return }
+            readBurst(ByteBuffer())
+            flushOutput()
+            takeUpBacklog()
+        }
     }
 
     @inline(__always)
@@ -168,6 +192,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
                 try Dispatcher.dispatch(self, header, payload)
             }
         } catch {
+            // The number of an open call: an answer would be taken for that call's.
+            if state.isOpen(header.stream) { return fail(.badStream(header.stream)) }
             core.metrics.rejectedFrames.count()
             reject(
                 header.stream, error == .bodyChecksum ? .dataLoss : .invalidArgument, "\(error)",
@@ -217,6 +243,20 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     // MARK: Answers
 
+    /// Whether the frame begun last is longer than was agreed; if so it is taken back, for an error instead.
+    func takeBackIfTooLong(_ frame: OpenFrame) -> Bool {
+        guard output.count - frame.start - FrameHeader.byteCount > state.agreement.bodyBytesMax else {
+            return false
+        }
+        output.abandonFrame(frame)
+        return true
+    }
+
+    /// What is said instead of an answer that is too long.
+    var tooLongMessage: String {
+        "the answer is longer than \(state.agreement.bodyBytesMax) bytes: ask for less at a time"
+    }
+
     /// Answers a call with an error.
     func reject(
         _ stream: UInt32, _ status: Status, _ message: String, notExecuted: Bool = false,
@@ -232,11 +272,25 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     /// Answers a call whose work was done elsewhere. The frames leave with the next `flushOutput`.
     func complete(_ completion: Completion) {
         guard state.isOpen(completion.call.stream) else { return }
+        // What a stream sends may come late: it was cancelled, and its number belongs to another call now.
+        if completion.kind != .response,
+            streams[completion.call.stream]?.call.arrival != completion.call.arrival
+        {
+            return
+        }
         let spent = (consent_monotonic_nanoseconds() &- completion.call.arrival) / 1000
         let frame = output.beginFrame(
             completion.kind, flags: completion.flags, code: completion.status.rawValue,
             stream: completion.call.stream, value: completion.kind == .item ? 0 : UInt32(clamping: spent))
         completion.encode(&output)
+        if takeBackIfTooLong(frame) {
+            // Late items of the stream go nowhere, since its call is over.
+            streams[completion.call.stream]?.cancel()
+            return complete(
+                Completion(
+                    completion.call, kind: completion.kind == .response ? .response : .end,
+                    .resourceExhausted, tooLongMessage))
+        }
         output.endFrame(frame, compressIfUseful: state.agreement.allowsCompression)
         if completion.kind != .item { endCall(completion.call.stream) }
     }
@@ -251,6 +305,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         flushOutput()
+        takeUpBacklog()
     }
 
     /// Sends what was written since the last flush.
@@ -266,6 +321,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable { resumeReading() } else { pauseReading() }
         for stream in streams.values where context.channel.isWritable { stream.resume() }
+        takeUpBacklog()
         context.fireChannelWritabilityChanged()
     }
 
@@ -306,6 +362,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
             }
         } else if state.phase == .closed {
             closeAfterFlush()
+        } else {
+            // The client is leaving already.
+            for stream in streams.values { stream.drain() }
         }
     }
 
@@ -350,8 +409,18 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         // Half-close first and read on for a moment: closing with unread input would reset the connection and
         // could take the goaway with it.
         let channel = context.channel
-        context.close(mode: .output, promise: nil)
-        eventLoop.scheduleTask(in: .milliseconds(250)) { channel.close(promise: nil) }
+        let cut = eventLoop.scheduleTask(in: .seconds(Int64(core.limits.slowReaderSeconds))) {
+            channel.close(promise: nil)
+        }
+        // Succeeds once the socket has taken all output.
+        let halfClosed = eventLoop.makePromise(of: Void.self)
+        halfClosed.futureResult.whenComplete { [eventLoop] result in
+            cut.cancel()
+            // It fails when the connection is gone.
+            guard case .success = result else { return }
+            eventLoop.scheduleTask(in: .milliseconds(250)) { channel.close(promise: nil) }
+        }
+        context.close(mode: .output, promise: halfClosed)
     }
 
     // MARK: Liveness

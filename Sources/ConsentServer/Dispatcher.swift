@@ -23,6 +23,8 @@ enum Dispatcher {
     private static func dispatchOther(
         _ connection: Connection, _ header: FrameHeader, _ body: RawSpan
     ) throws(WireError) {
+        // An error would be taken for the answer of the call that is open under this number.
+        if connection.state.isOpen(header.stream) { return connection.fail(.badStream(header.stream)) }
         let method = Wire.Method(rawValue: header.code)
         guard let info = method.info else {
             return connection.reject(
@@ -58,6 +60,7 @@ enum Dispatcher {
         case .keys: try KeysHandler.keys(connection, header, body)
         case .preferences: try ReadHandler.preferences(connection, header, body)
         case .explain: try ReadHandler.explain(connection, header, body)
+        case .checkAt: try ReadHandler.checkAt(connection, header, body)
         case .grant: try WriteHandler.grant(connection, header, body)
         case .confirm: try WriteHandler.confirm(connection, header, body)
         case .withdraw: try WriteHandler.refusal(.withdraw, connection, header, body)
@@ -77,6 +80,7 @@ enum Dispatcher {
         case .dump: try ReadHandler.dump(connection, header, body)
         case .journal: try ReadHandler.journal(connection, header, body)
         case .proof: try ReadHandler.proof(connection, header, body)
+        case .review: try ReadHandler.review(connection, header, body)
         case .watch: try ReadHandler.watch(connection, header, body)
         case .head: try ReadHandler.head(connection, header, body)
         case .backup: try ReadHandler.backup(connection, header, body)

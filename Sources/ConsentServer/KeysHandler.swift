@@ -37,6 +37,9 @@ enum KeysHandler {
             connection.output.store(error.index, at: offset)
             connection.output.store(error.code.rawValue, at: offset + 4)
         }
+        if connection.takeBackIfTooLong(frame) {
+            return connection.reject(header.stream, .resourceExhausted, connection.tooLongMessage)
+        }
         connection.output.endFrame(frame)
     }
 }

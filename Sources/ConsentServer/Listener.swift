@@ -1,4 +1,5 @@
-// Accepts connections.
+// Accepts connections: the one socket that listens, and what each accepted one starts with. Each connection
+// stays for life on the event loop that it was given.
 
 import CPlatform
 import NIOCore

@@ -54,7 +54,8 @@ enum ReadHandler {
     static func head(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         let request = try Wire.HeadRequest(decoding: body)
         query(connection, header) { writer throws(RegisterError) in
-            let answer = try RegisterAnswers.head(writer, since: request.since)
+            let answer = try RegisterAnswers.head(
+                writer, since: request.since, keptUntil: Timestamp(wire: request.keptUntil))
             return answer.map { answer in { answer.encode(into: &$0) } }
         }
     }
@@ -102,10 +103,12 @@ enum ReadHandler {
 
     static func backup(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         _ = try Wire.Empty(decoding: body)
-        let name = "backup-\(connection.id)-\(header.stream).db"
+        let name = BackupSource.namePrefix + "\(connection.id)-\(header.stream).db"
         open(
             connection, header,
-            BackupSource(path: connection.core.stateFolder + "/" + name, chunkBytes: 256 << 10))
+            BackupSource(
+                path: connection.core.stateFolder + "/" + name,
+                chunkBytes: min(256 << 10, connection.state.agreement.bodyBytesMax / 2)))
     }
 
     // MARK: Shared
@@ -156,17 +159,22 @@ enum ReadHandler {
     typealias Encoder = @Sendable (inout FrameWriter) -> Void
 
     /// Has the writer thread answer the call.
-    private static func query(
+    static func query(
         _ connection: Connection, _ header: FrameHeader,
         _ body: @escaping @Sendable (RegisterWriter) throws(RegisterError) -> Result<Encoder, CallFailure>
     ) {
         let call = CallContext(connection, header)
-        guard connection.core.pipeline.enqueue(RegisterQuery(call: call, body: body)) == .queued else {
+        switch connection.core.pipeline.enqueue(RegisterQuery(call: call, body: body)) {
+        case .queued: return
+        case .full:
             connection.reject(
                 header.stream, .resourceExhausted, "too many reads are waiting: try again", notExecuted: true,
                 retryAfterMicroseconds: 50_000)
-            return connection.endCall(header.stream)
+        case .stopped:
+            connection.reject(
+                header.stream, .unavailable, "the server is stopping: connect again", notExecuted: true)
         }
+        connection.endCall(header.stream)
     }
 
     /// Begins a stream.
@@ -174,11 +182,18 @@ enum ReadHandler {
         _ connection: Connection, _ header: FrameHeader, _ source: sending any StreamSource,
         followsCommits: Bool = false
     ) {
+        guard connection.streams.count < connection.core.limits.streamsMax else {
+            connection.reject(
+                header.stream, .resourceExhausted,
+                "\(connection.core.limits.streamsMax) streams are open on this connection: end one first",
+                notExecuted: true)
+            return connection.endCall(header.stream)
+        }
         let stream = RegisterStream(
             call: CallContext(connection, header), pipeline: connection.core.pipeline,
             credit: Wire.Limits.streamCreditDefault, followsCommits: followsCommits, source: source)
         connection.streams[header.stream] = stream
-        stream.schedule(adding: 0)
+        stream.begin()
     }
 }
 

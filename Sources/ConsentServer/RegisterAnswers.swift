@@ -51,7 +51,8 @@ enum RegisterAnswers {
         var preferences: [Wire.Preference] = []
         for channel in state.kind.channels.named {
             for purpose in catalogue.purposes.values.sorted(by: { $0.id < $1.id }) where !purpose.retired {
-                let cell = decide(writer, state, controller, channel, purpose.id, statedClass: 0, now: now)
+                let cell = decide(
+                    Ground(writer, now: now), state, controller, channel, purpose.id, statedClass: 0)
                 preferences.append(
                     Wire.Preference(
                         channel: Wire.Channel(channel), purpose: purpose.id.rawValue,
@@ -89,15 +90,14 @@ enum RegisterAnswers {
             try writer.register.state(for: slot)
             ?? ContactState(controller: controller, kind: kind ?? channel.contactKind)
         let cell = decide(
-            writer, state, controller, channel, purpose, statedClass: request.class.rawValue, now: now)
+            Ground(writer, now: now), state, controller, channel, purpose,
+            statedClass: request.class.rawValue)
         response.decision = Wire.Decision(cell.reason.decision)
         response.reason = Wire.Reason(cell.reason)
         response.validUntil = cell.validUntil
-        var sequence = cell.sequence
-        while sequence != 0, let event = try writer.register.event(sequence) {
-            response.events.append(record(writer, event, withWording: true))
-            sequence = event.refersTo < sequence ? event.refersTo : 0
-        }
+        response.events = try PastAnswers.decidingEvents(
+            writer, cell, controller, purpose, known: writer.register.lastSequence,
+            in: writer.register.catalogue)
         return response
     }
 
@@ -120,25 +120,36 @@ enum RegisterAnswers {
         var since = Timestamp.epoch
         var validUntil: Int64 = 0
         var sequence: UInt64 = 0
+        /// Ordinal of the notice of a grant; 0: none.
+        var noticeOrdinal: UInt16 = 0
+    }
+
+    /// What a decision stands on beside the contact point's state.
+    struct Ground {
+        var catalogue: Catalogue
+        var checkGuard: CheckGuard
+        /// Why marketing is indeterminate; nil: it is not.
+        var blocking: Reason?
+        var now: Timestamp
     }
 
     /// The same decision as the index makes, from the fold itself and with the finer reasons.
-    private static func decide(
-        _ writer: RegisterWriter, _ state: ContactState, _ controller: ControllerID, _ channel: Channel,
-        _ purpose: PurposeID, statedClass: UInt8, now: Timestamp
+    static func decide(
+        _ ground: Ground, _ state: ContactState, _ controller: ControllerID, _ channel: Channel,
+        _ purpose: PurposeID, statedClass: UInt8
     ) -> CellAnswer {
-        let catalogue = writer.register.catalogue
+        let now = ground.now
         let cell = state.finding(channel: channel, purpose: purpose)
         var answer = CellAnswer(
             reason: .noRecord, stateCode: cell.outcome.code, since: cell.since ?? .epoch,
-            sequence: cell.sequence)
-        switch writer.core.board.current.checkGuard.answer(
+            sequence: cell.sequence, noticeOrdinal: cell.outcome.noticeOrdinal)
+        switch ground.checkGuard.answer(
             controller: controller.rawValue, channel: channel.rawValue, purpose: purpose.rawValue,
             claimedClass: statedClass, contactKind: state.kind.rawValue)
         {
         case .deny(let reason): answer.reason = reason
         case .proceed(let isService):
-            if let blocking = Reason(rawValue: writer.core.serving.blockingReason), !isService {
+            if let blocking = ground.blocking, !isService {
                 answer.reason = blocking
                 return answer
             }
@@ -146,7 +157,7 @@ enum RegisterAnswers {
                 channel: channel.rawValue, purpose: purpose.rawValue, isService: isService,
                 today: now.day.rawValue,
                 now: now.microseconds)
-            let notice = catalogue.notice(ordinal: cell.outcome.noticeOrdinal)
+            let notice = ground.catalogue.notice(ordinal: cell.outcome.noticeOrdinal)
             let code = query.reason(
                 for: cell.outcome, noticeInvalidFrom: notice?.invalidatedFrom.microseconds ?? .max)
             answer.reason = Reason(rawValue: code) ?? .noRecord
@@ -225,9 +236,17 @@ enum RegisterAnswers {
     // MARK: Head
 
     static func head(
-        _ writer: RegisterWriter, since: UInt64
+        _ writer: RegisterWriter, since: UInt64, keptUntil: Timestamp?
     ) throws(RegisterError) -> Result<Wire.HeadResponse, CallFailure> {
-        let head = try writer.register.signedHead(now: writer.core.clock.now)
+        let head: SignedHead
+        if let keptUntil {
+            guard let kept = try writer.register.keptHead(until: keptUntil) else {
+                return .failure(CallFailure(.notFound, "no head was kept until \(keptUntil.rfc3339)"))
+            }
+            head = kept
+        } else {
+            head = try writer.register.signedHead(now: writer.core.clock.now)
+        }
         guard since <= head.treeSize else {
             return .failure(
                 CallFailure(
@@ -241,6 +260,15 @@ enum RegisterAnswers {
             response.consistency = proof.compactMap { Wire.Bytes32($0.bytes) }
         }
         return .success(response)
+    }
+}
+
+extension RegisterAnswers.Ground {
+    /// The present.
+    init(_ writer: RegisterWriter, now: Timestamp) {
+        self.init(
+            catalogue: writer.register.catalogue, checkGuard: writer.core.board.current.checkGuard,
+            blocking: Reason(rawValue: writer.core.serving.blockingReason), now: now)
     }
 }
 

@@ -20,14 +20,17 @@ import WireProtocol
 final class RegisterWriter {
     let register: SQLiteRegister
     let core: ServerCore
+    let catalogueHistory = CatalogueHistory()
     /// Kept open, and so locked, as long as the register.
     private let folder: StateFolder
     private var watches: [RegisterStream] = []
     private var lastHeartbeat = consent_monotonic_nanoseconds()
+    private var lastHead = consent_monotonic_nanoseconds()
     private var isFlushing = false
     private(set) var hasFailed = false
     /// When a destruction that failed may be tried again, in monotonic nanoseconds.
     var nextErasureAttempt: UInt64 = 0
+    private var nextComplaint: UInt64 = 0
 
     init(folder: consuming StateFolder, register: SQLiteRegister, core: ServerCore) {
         self.folder = folder
@@ -56,6 +59,7 @@ final class RegisterWriter {
     private func commitGroup(_ jobs: [WriteJob]) {
         guard !jobs.isEmpty else { return }
         guard !hasFailed else { return fail(jobs, "the register failed before: the server is stopping") }
+        let before = register.lastSequence
         var executor = WriteExecutor(register: register, core: core, now: core.clock.now)
         var completions: [Completion] = []
         completions.reserveCapacity(jobs.count)
@@ -72,7 +76,11 @@ final class RegisterWriter {
             }
             if executor.stagedCount > 0 { try register.commit() }
         } catch {
-            return recover(jobs, from: error)
+            // The register may commit and then find no space to shorten its log: what is committed counts.
+            guard case .full = error, register.lastSequence > before else {
+                return recover(jobs, from: error)
+            }
+            complainOfSpace("the write-ahead log stays as it is", error)
         }
         do throws(IndexError) {
             try publish(executor)
@@ -125,10 +133,18 @@ final class RegisterWriter {
     func recover(_ jobs: [WriteJob], from error: RegisterError) {
         register.rollback()
         if error.isRetryable {
-            core.logger.error("writes are refused", metadata: ["error": "\(error)"])
+            complainOfSpace("writes are refused", error)
             return fail(jobs, "\(error)", notExecuted: true)
         }
         stop("the register failed: \(error)", jobs)
+    }
+
+    /// Logs a lack of space, once a while: it comes back with every group, and the log may be on that disk.
+    private func complainOfSpace(_ message: String, _ error: RegisterError) {
+        let now = consent_monotonic_nanoseconds()
+        guard now >= nextComplaint else { return }
+        nextComplaint = now + 5_000_000_000
+        core.logger.error("\(message)", metadata: ["error": "\(error)"])
     }
 
     /// Nothing can be known any more: marketing is indeterminate, and the process ends.
@@ -171,6 +187,26 @@ final class RegisterWriter {
         wakeWatches()
     }
 
+    // MARK: Heads
+
+    /// Keeps a signed head at intervals.
+    func keepHeadIfDue() {
+        let now = consent_monotonic_nanoseconds()
+        guard now &- lastHead > UInt64(core.limits.headSeconds) * 1_000_000_000 else { return }
+        lastHead = now
+        keepHead()
+    }
+
+    private func keepHead() {
+        guard !hasFailed else { return }
+        do throws(RegisterError) {
+            try register.keepHead(now: core.clock.now)
+        } catch {
+            if error.isFatal { return stop("the register failed: \(error)", []) }
+            core.logger.error("a head was not kept", metadata: ["error": "\(error)"])
+        }
+    }
+
     // MARK: Derived rows
 
     /// Whether a flush was begun and is not complete.
@@ -190,8 +226,7 @@ final class RegisterWriter {
         } catch {
             isFlushing = false
             if error.isFatal { return stop("the register failed: \(error)", []) }
-            core.logger.error(
-                "derived rows were not written; trying again later", metadata: ["error": "\(error)"])
+            complainOfSpace("derived rows were not written; trying again later", error)
         }
     }
 
@@ -203,7 +238,7 @@ final class RegisterWriter {
             if try register.checkpointIfDue() { postFigures() }
         } catch {
             if case .full = error {
-                core.logger.error("the write-ahead log stays as it is", metadata: ["error": "\(error)"])
+                complainOfSpace("the write-ahead log stays as it is", error)
             } else {
                 stop("the register failed: \(error)", [])
             }
@@ -219,6 +254,7 @@ final class RegisterWriter {
             checkpointIfDue()
             isFlushing = isFlushing || (register.dirtyCount > 0 && !hasFailed)
         }
+        keepHead()
         do throws(RegisterError) {
             try register.checkpoint(truncating: true)
         } catch {

@@ -8,6 +8,7 @@ import Dispatch
 import Logging
 import NIOCore
 import NIOPosix
+import Synchronization
 import WireProtocol
 
 /// A consent server in this process.
@@ -15,6 +16,8 @@ public final class ConsentServer: Sendable {
     private let core: ServerCore
     private let group: MultiThreadedEventLoopGroup
     private let listener: Listener
+    /// The drain, once it has begun.
+    private let ending = Mutex<Task<Bool, Never>?>(nil)
 
     /// Version of the server.
     public static let version = ServerCore.Identity.version
@@ -46,7 +49,9 @@ public final class ConsentServer: Sendable {
                 path: configuration.stateFolder, isTestRegister: configuration.testRegister)
         }
         let folder = try await open(configuration)
+        BackupSource.removeLeftOvers(in: configuration.stateFolder)
         let keyring = folder.keyring
+        let logKey = folder.logKey
         let register = try SQLiteRegister(folder: folder)
         let index = try ConsentIndex()
         try load(register, into: index, logger: logger)
@@ -58,6 +63,7 @@ public final class ConsentServer: Sendable {
             board: CatalogueBoard(
                 CatalogueSnapshot(version: 1, catalogue: register.catalogue, keyring: keyring)),
             clock: ServerClock(lastRecordedAt: register.lastRecordedAt), keyring: keyring,
+            logKey: logKey,
             authorisation: Authorisation(adminToken: Hexadecimal.text(of: folder.adminToken)),
             serving: Serving(blocking: register.restorePending ? .restored : nil), logger: logger,
             identity: ServerCore.Identity(
@@ -121,17 +127,42 @@ public final class ConsentServer: Sendable {
         index.publish(sequence: register.lastSequence)
     }
 
+    // MARK: Log key
+
+    /// Replaces the log key of a state folder that no daemon uses.
+    /// - Returns: id of the new key, in hexadecimal digits.
+    public static func rotateLogKey(stateFolder: String) throws -> String {
+        let folder = try StateFolder(path: stateFolder)
+        let now = Timestamp(microseconds: Int64(consent_wall_nanoseconds() / 1000))
+        return Hexadecimal.text(of: try folder.rotateLogKey(now: now).keyID)
+    }
+
     // MARK: Stop
 
     /// Stops: no new connections and calls, finishes what is in flight, makes the register complete, closes.
+    /// Whoever calls it again waits for the same end.
     /// - Returns: whether every connection ended by itself in time.
     @discardableResult
     public func drain() async -> Bool {
+        let ending = ending.withLock { ending in
+            if let ending { return ending }
+            let new = Task { await stop() }
+            ending = new
+            return new
+        }
+        return await ending.value
+    }
+
+    private func stop() async -> Bool {
         core.serving.drain()
         await listener.close()
         let deadline = NIODeadline.now() + .seconds(Int64(core.limits.drainSeconds))
-        for connection in core.openConnections { connection.eventLoop.execute { connection.beginDrain() } }
-        while !core.openConnections.isEmpty && NIODeadline.now() < deadline {
+        // A connection that was accepted just before may come late, so each is told once.
+        var told = Set<UInt64>()
+        while case let open = core.openConnections, !open.isEmpty && NIODeadline.now() < deadline {
+            for connection in open where told.insert(connection.id).inserted {
+                connection.eventLoop.execute { connection.beginDrain() }
+            }
             try? await Task.sleep(for: .milliseconds(5))
         }
         let isClean = core.openConnections.isEmpty

@@ -21,6 +21,7 @@ public struct ServerConfiguration: Sendable {
     /// Limits.
     public var limits = Limits()
 
+    /// The defaults, over a state folder.
     public init(stateFolder: String) {
         self.stateFolder = stateFolder
     }
@@ -41,8 +42,12 @@ public struct ServerConfiguration: Sendable {
         public var slowReaderSeconds = 10
         /// Writes waiting for the register; further grants and imports are turned away (refusals never are).
         public var queuedWritesMax = 16_384
+        /// Events of those writes; an import counts its rows.
+        public var queuedEventsMax = 262_144
         /// Register reads (History, Proof, …) waiting; further ones are turned away.
         public var queuedReadsMax = 1_024
+        /// Streams (History, Watch, Backup) open on one connection; further ones are turned away.
+        public var streamsMax = 32
         /// Events of one commit.
         public var commitEventsMax = 4_096
         /// Time that register reads may take between two commits.
@@ -57,11 +62,14 @@ public struct ServerConfiguration: Sendable {
         public var stopFlushSeconds = 3
         /// Time without a change after which a Watch gets a heartbeat.
         public var heartbeatSeconds = 10
+        /// Time after which a signed head is kept, where events were appended.
+        public var headSeconds = 3_600
         /// Time that a drain may take before connections are cut.
         public var drainSeconds = 5
         /// Days until an unconfirmed double opt-in lapses.
         public var doubleOptInDays: UInt16 = 7
 
+        /// The defaults.
         public init() {}
 
         /// One sentence that names them all, for `--help`.
@@ -69,10 +77,12 @@ public struct ServerConfiguration: Sendable {
             let limits = Limits()
             return """
                 \(limits.connectionsMax) connections; \(limits.handshakeSeconds) s for a handshake; a silent \
-                connection is pinged after \(limits.idleSeconds) s and closed after twice that; a peer that does not \
-                take \(limits.outputHighWatermarkBytes >> 10) KiB of answers for \(limits.slowReaderSeconds) s is \
-                closed; \(limits.queuedWritesMax) writes and \(limits.queuedReadsMax) register reads may wait \
-                (refusals always may); \(limits.commitEventsMax) events a commit; a drain takes \
+                connection is pinged after \(limits.idleSeconds) s and closed after twice that; a peer that does \
+                not take \(limits.outputHighWatermarkBytes >> 10) KiB of answers for \
+                \(limits.slowReaderSeconds) s is closed; \(limits.queuedWritesMax) writes and \
+                \(limits.queuedReadsMax) register reads may wait (refusals always may), writes of \
+                \(limits.queuedEventsMax) events in all; \(limits.streamsMax) streams a connection; \
+                \(limits.commitEventsMax) events a commit; a drain takes \
                 \(limits.drainSeconds) s at most; a double opt-in lapses after \(limits.doubleOptInDays) days.
                 """
         }

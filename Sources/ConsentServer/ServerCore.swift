@@ -2,6 +2,7 @@
 
 import ConsentDomain
 import ConsentIndex
+import ConsentProof
 import Logging
 import NIOCore
 import Synchronization
@@ -42,6 +43,8 @@ final class ServerCore: Sendable {
     let board: CatalogueBoard
     let clock: ServerClock
     let keyring: RecipientKeyring
+    /// Signs receipts; the register has it too, for heads.
+    let logKey: LogSigningKey
     let authorisation: Authorisation
     let metrics = Metrics()
     let serving: Serving
@@ -67,7 +70,8 @@ final class ServerCore: Sendable {
     init(
         limits: ServerConfiguration.Limits, index: ConsentIndex, pipeline: CommitPipeline,
         board: CatalogueBoard,
-        clock: ServerClock, keyring: RecipientKeyring, authorisation: Authorisation, serving: Serving,
+        clock: ServerClock, keyring: RecipientKeyring, logKey: LogSigningKey,
+        authorisation: Authorisation, serving: Serving,
         logger: Logger, identity: Identity, stateFolder: String, onFatalError: @escaping @Sendable () -> Void
     ) {
         self.limits = limits
@@ -76,6 +80,7 @@ final class ServerCore: Sendable {
         self.board = board
         self.clock = clock
         self.keyring = keyring
+        self.logKey = logKey
         self.authorisation = authorisation
         self.serving = serving
         self.logger = logger

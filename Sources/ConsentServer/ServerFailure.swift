@@ -12,6 +12,7 @@ public struct ServerFailure: Error, Sendable {
     /// A sentence that names the remedy.
     public var message: String
 
+    /// A failure of which the caller knows code and sentence.
     public init(exitCode: Int32, message: String) {
         self.exitCode = exitCode
         self.message = message

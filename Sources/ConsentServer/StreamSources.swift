@@ -131,8 +131,23 @@ final class BackupSource: StreamSource {
         self.chunkBytes = chunkBytes
     }
 
-    deinit {
+    deinit { abandon() }
+
+    /// Names of copies under way begin with this.
+    static let namePrefix = "outgoing-backup-"
+
+    /// Removes copies that a server which ended in the middle has left behind.
+    static func removeLeftOvers(in folder: String) {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        for name in names where name.hasPrefix(namePrefix) {
+            try? FileManager.default.removeItem(atPath: folder + "/" + name)
+        }
+    }
+
+    /// Ends a copy that is being made, which needs the register's own thread, and removes the file.
+    func abandon() {
         if case .sending(let path, let file, _, _) = progress { Self.discard(path, file) }
+        progress = .done
     }
 
     func read(limit: Int, _ writer: RegisterWriter) -> StreamStep {
@@ -146,6 +161,8 @@ final class BackupSource: StreamSource {
                 _ = try backup.publish()
                 let head = Wire.SignedHead(try writer.register.signedHead(now: writer.core.clock.now))
                 guard let file = FileHandle(forReadingAtPath: path) else {
+                    try? FileManager.default.removeItem(atPath: path)
+                    progress = .done
                     return .failed(.internal, "the copy that was made cannot be read")
                 }
                 progress = .sending(path: path, file: file, offset: 0, head: head)
@@ -155,6 +172,8 @@ final class BackupSource: StreamSource {
             case .done: return .end([])
             }
         } catch {
+            if case .copying = progress { try? FileManager.default.removeItem(atPath: path) }
+            abandon()
             return .failed(error.isRetryable ? .unavailable : .internal, "no backup could be made: \(error)")
         }
     }

@@ -2,17 +2,19 @@
 //
 // A stream keeps a position, never an open statement. It sends while it has credit and its connection takes
 // output, then it rests until a credit frame or the writable socket wakes it; nothing is buffered for it
-// meanwhile.
+// meanwhile but a window of items.
 //
 // State is split by thread: the connection's loop owns credit (in ServerConnectionState) and calls `resume`;
-// the writer thread owns the position and reads. `grant` carries credit over: items that may be sent without
-// asking.
+// the writer thread owns the position and reads. `schedule` carries credit over: items that may be sent
+// without asking. Invariant: a stream that may do something is queued or is woken by what lets it.
 
 import Synchronization
 import WireProtocol
 
 /// What a connection knows of its open stream. Called on the event loop.
 protocol ServerStream: AnyObject, Sendable {
+    /// The call that it answers.
+    var call: CallContext { get }
     /// Credit came, or the socket is writable again.
     func resume()
     /// The client no longer wants it, or is gone.
@@ -26,6 +28,12 @@ protocol StreamSource: AnyObject {
     /// Reads at most `limit` items.
     /// - Returns: the items' encoders, and whether the stream is at its end.
     func read(limit: Int, _ writer: RegisterWriter) -> StreamStep
+    /// Lets go of what it has of the register: the stream is over before its end. On the writer thread too.
+    func abandon()
+}
+
+extension StreamSource {
+    func abandon() {}
 }
 
 /// One step of a source.
@@ -43,10 +51,18 @@ enum StreamStep {
 /// One streaming call.
 final class RegisterStream: ServerStream, RegisterTask, @unchecked Sendable {
     private struct Shared {
+        /// Items that the client still takes.
         var credit = 0
+        /// Items handed to the event loop that the socket has not taken yet.
+        var inTransit = 0
         var isQueued = false
+        /// Something changed since the step under way looked.
+        var isSignalled = false
         var isEnded = false
         var drains = false
+
+        /// Items that may be read now.
+        var allowance: Int { max(0, min(credit, RegisterStream.windowItemsMax - inTransit)) }
     }
 
     let call: CallContext
@@ -56,8 +72,10 @@ final class RegisterStream: ServerStream, RegisterTask, @unchecked Sendable {
     // Writer thread only.
     private var isFollowing = false
     private let source: any StreamSource
-    /// Items of one step at most.
-    private static let stepItemsMax = 64
+    // Event loop only.
+    private var unreleased = 0
+    /// Items of one stream that wait for the socket at most.
+    private static let windowItemsMax = 64
 
     /// - Parameters:
     ///   - credit: items that may be sent at first.
@@ -76,41 +94,76 @@ final class RegisterStream: ServerStream, RegisterTask, @unchecked Sendable {
 
     // MARK: Event loop
 
+    /// Begins, unless too many reads wait.
+    func begin() {
+        shared.withLock { $0.isQueued = true }
+        guard pipeline.enqueue(self) != .queued else { return }
+        finish(.unavailable, "too many reads are waiting, or the server is stopping: try again later")
+    }
+
     func resume() {
         let connection = call.connection
         guard connection.isWritable else { return }
-        let added = Int(connection.state.takeAllCredit(call.stream))
-        schedule(adding: added)
+        let released = unreleased
+        unreleased = 0
+        schedule(adding: Int(connection.state.takeAllCredit(call.stream)), released: released)
     }
 
     func cancel() {
-        shared.withLock { $0.isEnded = true }
+        let mustQueue = shared.withLock { shared in
+            defer { shared.isQueued = true }
+            shared.isEnded = true
+            return !shared.isQueued
+        }
+        // The source may hold a part of the register, which only the writer thread may let go of.
+        if mustQueue { _ = pipeline.enqueue(again: self) }
+        // Nothing is left to answer when the connection is gone.
+        guard call.connection.state.isOpen(call.stream) else { return }
         call.connection.eventLoop.execute { [self] in
-            guard call.connection.state.isOpen(call.stream) else { return }
+            guard call.connection.streams[call.stream] === self else { return }
             call.connection.complete(Completion(call, kind: .end, .cancelled, "cancelled by the caller"))
             call.connection.flushOutput()
         }
     }
 
     func drain() {
+        guard followsCommits else { return }
         shared.withLock { $0.drains = true }
         schedule(adding: 0)
+    }
+
+    /// Items left for the socket: more may be read, now or once the socket is writable.
+    private func delivered(_ count: Int) {
+        unreleased += count
+        guard call.connection.isWritable else { return }
+        let released = unreleased
+        unreleased = 0
+        schedule(adding: 0, released: released)
     }
 
     // MARK: Any thread
 
     /// Has the writer thread continue, if there is something it may do.
-    func schedule(adding credit: Int) {
+    /// - Parameters:
+    ///   - credit: items more that the client takes.
+    ///   - released: items of before that the socket has taken.
+    func schedule(adding credit: Int, released: Int = 0) {
         let mustQueue = shared.withLock { shared in
             shared.credit += credit
-            guard !shared.isEnded, !shared.isQueued, shared.credit > 0 || shared.drains else { return false }
+            shared.inTransit -= released
+            guard !shared.isEnded else { return false }
+            if shared.isQueued {
+                shared.isSignalled = true
+                return false
+            }
+            guard shared.allowance > 0 || shared.drains else { return false }
             shared.isQueued = true
             return true
         }
         guard mustQueue else { return }
-        if pipeline.enqueue(self) != .queued {
+        if pipeline.enqueue(again: self) != .queued {
             shared.withLock { $0.isQueued = false }
-            finish(.unavailable, "the server is busy or stopping: try again later")
+            finish(.unavailable, "the server is stopping: try again later")
         }
     }
 
@@ -132,13 +185,18 @@ final class RegisterStream: ServerStream, RegisterTask, @unchecked Sendable {
     // MARK: Writer thread
 
     func step(_ writer: RegisterWriter, until deadline: UInt64) -> Bool {
-        let (credit, drains, isEnded) = shared.withLock { ($0.credit, $0.drains, $0.isEnded) }
-        if isEnded { return false }
+        let (limit, drains, isEnded) = shared.withLock { shared in
+            shared.isSignalled = false
+            return (shared.allowance, shared.drains, shared.isEnded)
+        }
+        if isEnded {
+            source.abandon()
+            return false
+        }
         if followsCommits && !isFollowing {
             isFollowing = true
             writer.add(self)
         }
-        let limit = min(credit, Self.stepItemsMax)
         let step = limit > 0 ? source.read(limit: limit, writer) : .caughtUp([])
         switch step {
         case .items(let items):
@@ -163,15 +221,21 @@ final class RegisterStream: ServerStream, RegisterTask, @unchecked Sendable {
 
     private func send(_ items: [@Sendable (inout FrameWriter) -> Void]) {
         guard !items.isEmpty else { return }
+        shared.withLock { $0.inTransit += items.count }
         Completion.deliver(items.map { Completion(call, kind: .item, encode: $0) })
+        // After them, on the same loop.
+        call.connection.eventLoop.execute { [self] in delivered(items.count) }
     }
 
     /// Whether to stay in the queue.
     private func settle(sent: Int, moreNow: Bool) -> Bool {
-        shared.withLock { shared in
+        let (stays, isEnded) = shared.withLock { shared in
             shared.credit -= sent
-            shared.isQueued = moreNow && shared.credit > 0 && !shared.isEnded
-            return shared.isQueued
+            let goesOn = (moreNow || shared.isSignalled) && shared.allowance > 0
+            shared.isQueued = !shared.isEnded && (goesOn || shared.drains)
+            return (shared.isQueued, shared.isEnded)
         }
+        if isEnded { source.abandon() }
+        return stays
     }
 }

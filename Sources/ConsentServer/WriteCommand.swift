@@ -33,6 +33,9 @@ struct WriteCommand: Sendable {
     var via = Via.live
     /// nil: now.
     var occurredAt: Timestamp?
+    /// When the request was read. Refusals overtake other writes, so a grant without a time of its own counts
+    /// from here: one that was sent before a refusal does not come after it.
+    var arrivedAt = Timestamp.epoch
     var notice: NoticeID?
     var staff = ""
     var memo: Digest32?

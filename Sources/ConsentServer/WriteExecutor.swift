@@ -81,24 +81,26 @@ struct WriteExecutor {
 
     /// The result of an earlier write with the same event id, if there was one.
     private func earlierResult(of command: WriteCommand) throws(RegisterError) -> Outcome? {
-        guard let sequence = try register.sequence(of: command.eventID) else { return nil }
-        guard let first = try event(sequence), let personal = first.personal else {
-            // A refusal was heard, whatever became of its personal part.
-            if command.kind.isRefusal, let first = try event(sequence) { return .repeated([first]) }
-            return .refused([RefusalFinding(.erased)])
-        }
-        guard personal.contentMAC == command.contentMAC else {
-            return .refused([RefusalFinding(.eventIDReused)])
-        }
-        var events = [first]
-        var position = 1
-        while let next = try register.sequence(of: command.eventID.forContact(position)),
-            let event = try event(next)
-        {
-            events.append(event)
+        var events: [ConsentEvent] = []
+        var position = 0
+        // There are gaps where no channel fitted a contact point, so all named ones are asked for.
+        while true {
+            if let sequence = try register.sequence(of: command.eventID.forContact(position)) {
+                let found = try event(sequence)
+                guard let event = found, let personal = event.personal else {
+                    // A refusal was heard, whatever became of its personal part.
+                    if command.kind.isRefusal, let found { return .repeated([found]) }
+                    return .refused([RefusalFinding(.erased)])
+                }
+                guard personal.contentMAC == command.contentMAC else {
+                    return .refused([RefusalFinding(.eventIDReused)])
+                }
+                events.append(event)
+            } else if position + 1 >= command.contacts.count {
+                return events.isEmpty ? nil : .repeated(events)
+            }
             position += 1
         }
-        return .repeated(events)
     }
 
     /// Widens a refusal's scope where nothing or something unknown is named: it is never turned away.
@@ -131,6 +133,9 @@ struct WriteExecutor {
         var findings = command.badContacts.prefix(1).map {
             RefusalFinding(.badAddress, subject: $0.problem.map { "\($0)" } ?? "")
         }
+        if command.kind == .deliverabilityCleared && command.hasUnknownChannel {
+            findings.append(RefusalFinding(.notSpecific, subject: "unknown channel"))
+        }
         if command.contacts.isEmpty && command.badContacts.isEmpty && command.reference.isEmpty {
             findings.append(RefusalFinding(.badAddress, subject: "no address and no reference"))
         }
@@ -140,10 +145,6 @@ struct WriteExecutor {
             findings.append(
                 RefusalFinding(.unknownController, subject: "controller \(command.controller.rawValue)"))
         }
-        // A refusal is never turned away for its evidence: what may not be kept is left out.
-        let problem = TextRules.problem(
-            evidence: command.evidence, reference: command.reference, staff: command.staff)
-        if problem != nil { command.evidence = Evidence() }
         return findings
     }
 
@@ -179,23 +180,37 @@ struct WriteExecutor {
     private func targets(
         of command: WriteCommand
     ) throws(RegisterError) -> Result<[Target], ImportRowCommand.RowError> {
-        var subjects = command.contacts
-        if subjects.isEmpty {
-            subjects = try subjectsOfReference(command)
-            guard !subjects.isEmpty else {
-                return .failure(.init(refusals: [RefusalFinding(.unknownReference)]))
-            }
+        let isByReference = command.contacts.isEmpty
+        let subjects = isByReference ? try subjectsOfReference(command) : command.contacts
+        guard !subjects.isEmpty else {
+            return .failure(.init(refusals: [RefusalFinding(.unknownReference)]))
         }
-        var targets: [Target] = []
-        for subject in subjects {
-            let channels =
-                command.channels.isAll ? ChannelSet.all : command.channels.intersection(subject.kind.channels)
-            if !channels.isEmpty { targets.append(Target(subject: subject, channels: channels)) }
+        var targets = Self.targets(subjects, command.channels)
+        if targets.isEmpty, command.kind == .complaint || command.source == .smsKeyword,
+            command.kind.isRefusal
+        {
+            // A complaint about an address that gets no e-mail is about what the address does get.
+            targets = Self.targets(subjects, .all)
         }
-        return targets.isEmpty
-            ? .failure(
+        guard !targets.isEmpty else {
+            return .failure(
                 .init(refusals: [RefusalFinding(.badAddress, subject: "no address fits the channels named")]))
-            : .success(targets)
+        }
+        guard isByReference else { return .success(targets) }
+        // Numbered without gaps: a repetition finds the events by counting.
+        for position in targets.indices {
+            targets[position].subject = subject(
+                of: targets[position].subject.slot, targets[position].subject.kind, command,
+                controller: command.controller, position: position)
+        }
+        return .success(targets)
+    }
+
+    private static func targets(_ subjects: [WriteSubject], _ channels: ChannelSet) -> [Target] {
+        subjects.compactMap { subject in
+            let fitting = channels.isAll ? ChannelSet.all : channels.intersection(subject.kind.channels)
+            return fitting.isEmpty ? nil : Target(subject: subject, channels: fitting)
+        }
     }
 
     /// Every contact point recorded under a reference. Their addresses are not known here, so the events
@@ -203,10 +218,10 @@ struct WriteExecutor {
     private func subjectsOfReference(_ command: WriteCommand) throws(RegisterError) -> [WriteSubject] {
         let reference = core.keyring.referenceKey(controller: command.controller, command.reference)
         var subjects: [WriteSubject] = []
-        for (position, slot) in try register.contacts(reference: reference).enumerated() {
+        for slot in try register.contacts(reference: reference) {
             guard let state = try register.state(for: slot) else { continue }
             subjects.append(
-                subject(of: slot, state.kind, command, controller: command.controller, position: position))
+                subject(of: slot, state.kind, command, controller: command.controller, position: 0))
         }
         return subjects
     }
@@ -230,7 +245,7 @@ struct WriteExecutor {
     func event(of command: WriteCommand, _ target: Target) -> ConsentEvent {
         // A future time is clamped: the gate has refused grants that claim one.
         var event = ConsentEvent(
-            kind: command.kind, occurredAt: min(command.occurredAt ?? now, now), recordedAt: now)
+            kind: command.kind, occurredAt: occurrence(of: command), recordedAt: now)
         event.controller = command.controller
         event.contactKind = target.subject.kind
         event.keyEpoch = core.keyring.epoch
@@ -251,6 +266,11 @@ struct WriteExecutor {
             setDays(of: &event, controller)
         }
         return event
+    }
+
+    /// When a write's act happened, which is not after now.
+    private func occurrence(of command: WriteCommand) -> Timestamp {
+        min(command.occurredAt ?? (command.kind.isRefusal ? now : command.arrivedAt), now)
     }
 
     /// Fixes the days on which what the event gives comes to an end, by the controller's policy of today.
@@ -295,8 +315,9 @@ struct WriteExecutor {
     /// An event of the register or of this group.
     func event(_ sequence: UInt64) throws(RegisterError) -> ConsentEvent? {
         if let first = stagedEvents.first?.sequence, sequence >= first {
-            let position = Int(sequence - first)
-            return position < stagedEvents.count ? stagedEvents[position] : nil
+            // The sequence may be anyone's, so it is compared before it is made a position.
+            let position = sequence - first
+            return position < UInt64(stagedEvents.count) ? stagedEvents[Int(position)] : nil
         }
         return try register.event(sequence)
     }
@@ -314,7 +335,7 @@ struct WriteExecutor {
         guard let kind = grant.contactKind, let state = try register.state(for: slot) else {
             return .refused([RefusalFinding(.badToken)])
         }
-        let occurredAt = min(command.occurredAt ?? now, now)
+        let occurredAt = occurrence(of: command)
         guard Self.isPending(grant, in: state, at: occurredAt.day) else {
             return .refused([RefusalFinding(.badToken)])
         }
@@ -412,7 +433,9 @@ struct WriteExecutor {
     }
 
     private func detail(_ finding: RefusalFinding) -> Wire.RefusalDetail {
-        Wire.RefusalDetail(code: Wire.Refusal(finding.refusal), sentence: finding.sentence(locale: "en"))
+        Wire.RefusalDetail(
+            code: Wire.Refusal(finding.refusal), sentence: finding.sentence(locale: "en"),
+            subject: finding.subject)
     }
 
     // MARK: Import

@@ -101,7 +101,7 @@ enum WriteHandler {
         command.eventID = request.eventId
         command.contacts = request.contacts
         command.reference = request.reference
-        command.setCells(request.channels, request.purposes, unknownMeansAll: kind != .renew)
+        command.setCells(request.channels, request.purposes, unknownMeansAll: kind.isRefusal)
         command.source = request.source
         command.occurredAt = request.occurredAt
         command.notice = request.notice
@@ -123,7 +123,7 @@ enum WriteHandler {
         command.via = .import
         command.eventID = row.eventId
         command.contacts = row.contacts
-        command.setCells(row.channels, row.purposes, unknownMeansAll: kind != .grant)
+        command.setCells(row.channels, row.purposes, unknownMeansAll: kind.isRefusal)
         command.notice = row.notice
         command.source = row.source
         command.act = row.act
@@ -203,6 +203,25 @@ private struct WriteDraft {
 
     /// Normalises, keys and hashes.
     func finished() throws(WireError) -> WriteCommand {
+        var copy = self
+        copy.dropWhatMayNotBeKept()
+        return try copy.made()
+    }
+
+    /// A refusal is never turned away for the texts that come with it: what may not be kept is left out.
+    private mutating func dropWhatMayNotBeKept() {
+        guard kind != .grant && kind != .renew && kind != .confirm else { return }
+        let limit = Wire.Limits.textBytesMax
+        if staff.utf8.count > limit { staff = "" }
+        if reference.utf8.count > limit && !contacts.isEmpty { reference = "" }
+        if let evidence,
+            TextRules.problem(evidence: Evidence(evidence), reference: "", staff: "") != nil
+        {
+            self.evidence = nil
+        }
+    }
+
+    private func made() throws(WireError) -> WriteCommand {
         try check("contacts", contacts.count, Wire.Limits.contactsMax)
         let texts = [
             ("reference", reference), ("staff", staff), ("ip", evidence?.ip ?? ""),
@@ -247,6 +266,7 @@ private struct WriteDraft {
         command.token = token
         command.restrictUntil = Timestamp(wire: restrictUntil)
         command.client = connection.access.clientName
+        command.arrivedAt = connection.core.clock.now
         command.contacts = addresses.enumerated().map { subject($1, of: command, position: $0) }
         return command
     }

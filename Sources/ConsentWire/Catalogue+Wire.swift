@@ -10,6 +10,7 @@ public enum CatalogueMappingError: Error, Hashable, Sendable, CustomStringConver
     /// A field is longer than its limit.
     case tooLong(name: String, bytes: Int, limit: Int)
 
+    /// The field, what is wrong with it, and where its rule is written.
     public var description: String {
         switch self {
         case .badField(let name, let value): "field \(name) cannot be \(value); see Protocol/REFERENCE.md"
@@ -20,6 +21,8 @@ public enum CatalogueMappingError: Error, Hashable, Sendable, CustomStringConver
 }
 
 extension Controller {
+    /// Checks the kind, the channels of double opt-in and the lengths of texts (bytes of UTF-8). A retention
+    /// of 0 months stands for the default, 36.
     public init(_ wire: Wire.Controller) throws(CatalogueMappingError) {
         guard let kind = ControllerKind(rawValue: wire.kind.rawValue) else {
             throw .badField(name: "kind", value: Int(wire.kind.rawValue))
@@ -54,6 +57,7 @@ extension Controller {
 }
 
 extension Wire.Controller {
+    /// All fields, as they are.
     public init(_ controller: Controller) {
         self.init()
         id = controller.id.rawValue
@@ -76,6 +80,7 @@ extension Wire.Controller {
 }
 
 extension Purpose {
+    /// Checks the number (1…63), the class and the lengths of code and title (bytes of UTF-8).
     public init(_ wire: Wire.Purpose) throws(CatalogueMappingError) {
         guard let id = PurposeID(rawValue: wire.id) else { throw .badField(name: "id", value: Int(wire.id)) }
         guard let purposeClass = PurposeClass(rawValue: wire.class.rawValue) else {
@@ -89,6 +94,7 @@ extension Purpose {
 }
 
 extension Wire.Purpose {
+    /// All fields, as they are.
     public init(_ purpose: Purpose) {
         self.init()
         id = purpose.id.rawValue
@@ -100,6 +106,8 @@ extension Wire.Purpose {
 }
 
 extension Notice {
+    /// Checks the box, the channels and purposes (named ones only, never "all") and the lengths of texts
+    /// (bytes of UTF-8). Id, ordinal and invalidation are the register's to set, so they are not read.
     public init(_ wire: Wire.Notice) throws(CatalogueMappingError) {
         guard let box = BoxDefault(rawValue: wire.box.rawValue) else {
             throw .badField(name: "box", value: Int(wire.box.rawValue))

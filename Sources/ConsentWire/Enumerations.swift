@@ -14,6 +14,7 @@ extension Channel {
 }
 
 extension Wire.Channel {
+    /// The same number: every domain channel has a name on the wire.
     public init(_ channel: Channel) { self.init(rawValue: channel.rawValue) }
 }
 
@@ -23,6 +24,7 @@ extension ContactKind {
 }
 
 extension Wire.ContactKind {
+    /// The same number; nil becomes `unspecified`.
     public init(_ kind: ContactKind?) { self.init(rawValue: kind?.rawValue ?? 0) }
 }
 
@@ -32,22 +34,27 @@ extension Decision {
 }
 
 extension Wire.Decision {
+    /// The same number.
     public init(_ decision: Decision) { self.init(rawValue: decision.rawValue) }
 }
 
 extension Reason {
+    /// Returns nil for numbers without a name.
     public init?(_ wire: Wire.Reason) { self.init(rawValue: wire.rawValue) }
 }
 
 extension Wire.Reason {
+    /// The same number.
     public init(_ reason: Reason) { self.init(rawValue: reason.rawValue) }
 }
 
 extension Wire.CellState {
+    /// The same number.
     public init(_ state: CellState) { self.init(rawValue: state.rawValue) }
 }
 
 extension Wire.Refusal {
+    /// The same number.
     public init(_ refusal: Refusal) { self.init(rawValue: refusal.rawValue) }
 }
 

@@ -42,6 +42,7 @@ extension Wire.EventRecord {
 }
 
 extension Wire.Evidence {
+    /// Field by field; an empty text is left out of the message.
     public init(_ evidence: Evidence) {
         self.init()
         ip = evidence.ip
@@ -52,6 +53,7 @@ extension Wire.Evidence {
 }
 
 extension Evidence {
+    /// Field by field. Lengths (bytes of UTF-8) are judged later, by TextRules.
     public init(_ wire: Wire.Evidence) {
         self.init()
         ip = wire.ip

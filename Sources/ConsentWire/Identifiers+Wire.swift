@@ -4,27 +4,33 @@ import ConsentDomain
 import WireProtocol
 
 extension Wire.Bytes16 {
+    /// A recipient key's 16 bytes: `low` is bytes 0…7, `high` bytes 8…15, both little-endian.
     @inlinable
     public init(_ key: RecipientKey) { self.init(word0: key.low, word1: key.high) }
+    /// An event id's 16 bytes, in the order of a recipient key's.
     @inlinable
     public init(_ id: EventID) { self.init(word0: id.low, word1: id.high) }
 }
 
 extension RecipientKey {
+    /// All 16 bytes, whatever they are: a key cannot be malformed.
     @inlinable
     public init(_ bytes: Wire.Bytes16) { self.init(low: bytes.word0, high: bytes.word1) }
 }
 
 extension EventID {
+    /// All 16 bytes, zeros included; what zeros mean is for the caller to say.
     @inlinable
     public init(_ bytes: Wire.Bytes16) { self.init(low: bytes.word0, high: bytes.word1) }
 }
 
 extension Digest32 {
+    /// The 32 bytes, in wire order.
     public init(_ bytes: Wire.Bytes32) { self = Digest32(bytes.bytes) ?? .zero }
 }
 
 extension Wire.Bytes32 {
+    /// The 32 bytes, in wire order.
     public init(_ digest: Digest32) { self = Wire.Bytes32(digest.bytes) ?? Wire.Bytes32() }
 }
 

@@ -56,8 +56,9 @@ extension Population {
     }
 
     private func appendPhone(of number: Int, space: AddressSpace, to writer: inout ByteAppender) {
-        // 63 and 69 are left out: they hold numbers of overseas territories, which have other country codes.
-        let blocks: [Int] = [0, 1, 2, 4, 5, 6, 7, 8]
+        // 63, 69 and 70 are left out: they hold numbers of overseas territories, which have other country
+        // codes.
+        let blocks: [Int] = space == .seeded ? [0, 1, 2, 4, 5, 6, 7, 8] : [1, 2, 3, 4, 5, 6, 7, 8]
         let perBlock = 10_000_000
         let place = (number / controllers / 4) * controllers + number % controllers
         let shift = Int(Mix64.hash(seed, 0x7068_6f6e, 0) % UInt64(8 * perBlock))

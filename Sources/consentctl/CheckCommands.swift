@@ -38,6 +38,10 @@ struct CheckCommand: ClientCommand {
         help: ArgumentHelp(
             "Answer indeterminate unless the register has reached this sequence.", valueName: "n"))
     var minSeq: UInt64 = 0
+    @Option(
+        help: ArgumentHelp(
+            "Write a signed receipt of question and answer: consentctl verify.", valueName: "file"))
+    var receipt: String?
     @Flag(help: "Read addresses from stdin, one a line.") var stdin = false
     @Argument(help: ArgumentHelp("Addresses; better read from stdin.", valueName: "address"))
     var addresses: [String] = []
@@ -52,11 +56,15 @@ struct CheckCommand: ClientCommand {
         var question = try cell.question(try await CatalogueView(client))
         question.minimumSequence = minSeq
         var worst: ExitStatus?
+        var file = ReceiptFile(checks: [])
         for start in stride(from: 0, to: all.count, by: Self.batchCount) {
             let part = Array(all[start..<min(start + Self.batchCount, all.count)])
-            let batch = await client.checkBatch(question, addresses: part)
+            let batch = await client.checkBatch(
+                question, addresses: part,
+                detail: receipt == nil ? [.reasons, .validity] : [.reasons, .validity, .receipt])
             if case .rejected? = batch.cause, let cause = batch.cause { throw CommandFailure(cause) }
             if let cause = batch.cause { Terminal.error("consentctl: \(cause)\n") }
+            if receipt != nil { file.checks.append(try await kept(batch, part, question, client)) }
             for index in part.indices {
                 let answer = batch.answer(index)
                 print(answer, batch.itemErrors[index], position: start + index + 1)
@@ -65,7 +73,26 @@ struct CheckCommand: ClientCommand {
                 if worst == nil { worst = .denied }
             }
         }
+        if let receipt { try OutputFile.write(file.json.pretty + "\n", to: receipt) }
         if let worst { throw CommandFailure(worst) }
+    }
+
+    /// A batch with its receipt and the keys that the receipt is about.
+    private func kept(
+        _ batch: BatchAnswer, _ addresses: [String], _ question: CheckQuestion, _ client: ConsentClient
+    ) async throws -> ReceiptFile.Check {
+        guard let receipt = batch.receipt else {
+            throw CommandFailure(.unavailable, "there is no answer, so there is no receipt: try again")
+        }
+        let none = RecipientKey(low: 0, high: 0)
+        let made = try await client.keys(
+            of: addresses, controller: question.controller, kind: question.channel.contactKind)
+        var check = ReceiptFile.Check(receipt: receipt, batch, keys: made.keys.map { $0 ?? none })
+        if !check.namesItsKeys {
+            // Answered without a look at the addresses: the receipt is about no keys.
+            check.keys = addresses.map { _ in none }
+        }
+        return check
     }
 
     private func print(_ answer: CheckAnswer, _ error: RefusalNote?, position: Int) {
@@ -96,44 +123,10 @@ struct ExplainCommand: ClientCommand {
 
     func run(_ client: ConsentClient) async throws {
         let catalogue = try await CatalogueView(client)
-        let subject = Self.kinded(try who.subject(), try named(cell.channel, "--channel", Names.channel))
-        let explanation = try await client.explain(try cell.question(catalogue), subject)
-        let answer = explanation.answer
-        let decision =
-            answer.isAllowed ? "allow" : answer.decision == .indeterminate ? "indeterminate" : "deny"
-        if connection.json {
-            printDocument(
-                .members([
-                    "decision": .string(decision), "reason": .string(Names.reason(answer.reasonCode)),
-                    "code": .unsigned(UInt64(answer.reasonCode)), "validUntil": .time(answer.validUntil),
-                    "sequence": .unsigned(answer.sequence), "now": .time(answer.now),
-                    "events": .array(explanation.events.map { json($0, catalogue) }),
-                ]))
-        } else {
-            let until = answer.validUntil.map { " until \($0.rfc3339)" } ?? ""
-            Terminal.output("\(decision): \(Names.reason(answer.reasonCode))\(until)\n")
-            if explanation.events.isEmpty {
-                Terminal.output("Nothing is on file that decides it.\n")
-            } else {
-                Terminal.output("\nDecided by, newest first:\n\n")
-                var table = eventTable()
-                for event in explanation.events { add(event, to: &table, catalogue) }
-                table.print()
-                for event in explanation.events where !event.wording.isEmpty {
-                    Terminal.output(
-                        "\nShown with event \(event.sequence) (\(event.locale)):\n\(event.wording)\n")
-                }
-            }
-        }
-        if !answer.isAllowed {
-            throw CommandFailure(answer.decision == .indeterminate ? .indeterminate : .denied)
-        }
-    }
-
-    /// The address as the kind that the channel takes.
-    private static func kinded(_ subject: Subject, _ channel: Channel) -> Subject {
-        guard case .contacts(let contacts) = subject else { return subject }
-        return .contacts(contacts.map { WriteContact($0.address, kind: channel.contactKind) })
+        let channel: Channel = try named(cell.channel, "--channel", Names.channel)
+        let explanation = try await client.explain(
+            try cell.question(catalogue), try who.subject().kinded(channel))
+        try report(explanation, catalogue, json: connection.json)
     }
 }
 
@@ -144,6 +137,7 @@ struct KeysCommand: ClientCommand {
     )
     @OptionGroup var connection: ConnectionOptions
     @Option(help: ArgumentHelp("Code of the controller.", valueName: "code")) var controller: String
+    @OptionGroup var language: LanguageOptions
     @Option(help: "email, phone or opaque (default: email for addresses with @, else phone).") var kind:
         String?
     @OptionGroup var who: SubjectOptions
@@ -181,10 +175,12 @@ struct KeysCommand: ClientCommand {
             printLine(
                 .members([
                     "position": .integer(Int64(position)), "key": .optional(key),
-                    "epoch": .unsigned(UInt64(line.epoch)), "error": .optional(line.note?.sentence),
+                    "epoch": .unsigned(UInt64(line.epoch)),
+                    "error": .optional(line.note?.sentence(locale: language.sentences)),
                 ]))
         } else {
-            Terminal.output("\(position)\t\(key ?? "-")\t\(line.note?.sentence ?? String(line.epoch))\n")
+            let note = line.note?.sentence(locale: language.sentences)
+            Terminal.output("\(position)\t\(key ?? "-")\t\(note ?? String(line.epoch))\n")
         }
     }
 }

@@ -23,8 +23,8 @@ struct Consentctl: AsyncParsableCommand {
             CommandGroup(
                 name: "Asking",
                 subcommands: [
-                    CheckCommand.self, ExplainCommand.self, KeysCommand.self, PreferencesCommand.self,
-                    HistoryCommand.self,
+                    CheckCommand.self, CheckAtCommand.self, ExplainCommand.self, KeysCommand.self,
+                    PreferencesCommand.self, HistoryCommand.self, ReviewCommand.self,
                 ]),
             CommandGroup(
                 name: "Recording",

@@ -18,6 +18,7 @@ struct ImportCommand: ClientCommand {
             Exit status 65 when there were bad rows.
             """)
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var language: LanguageOptions
     @Argument(help: ArgumentHelp("The file; - for stdin.", valueName: "file")) var file: String
     @Flag(help: "Only say what would happen.") var dryRun = false
     @Option(help: ArgumentHelp("File to list the bad rows in, as CSV.", valueName: "file")) var errors:
@@ -44,7 +45,7 @@ struct ImportCommand: ClientCommand {
                     let (batch, result) = try await group.next()
                 {
                     inFlight -= 1
-                    report.add(result, batch)
+                    report.add(result, batch, locale: language.sentences)
                     progress.show(report.rows)
                 }
                 if isLast { break }
@@ -163,7 +164,7 @@ struct ImportReport {
         }
     }
 
-    mutating func add(_ result: ImportResult, _ batch: ImportBatch) {
+    mutating func add(_ result: ImportResult, _ batch: ImportBatch, locale: String) {
         total.sequence = max(total.sequence, result.sequence)
         total.recorded += result.recorded
         total.repeated += result.repeated
@@ -174,7 +175,7 @@ struct ImportReport {
                 issues.append(
                     Issue(
                         line: batch.lines[issue.index], column: 0, name: "", code: Names.refusal(note.code),
-                        reason: note.sentence))
+                        reason: note.sentence(locale: locale)))
             }
         }
     }

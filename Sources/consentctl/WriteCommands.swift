@@ -4,7 +4,9 @@ import ArgumentParser
 import ConsentClient
 
 /// Prints what became of a write; a refused one ends the command.
-func report(_ result: WriteResult, json: Bool) throws {
+/// - Parameter locale: of the sentences; nil: the environment's, else English.
+func report(_ result: WriteResult, json: Bool, locale: String? = nil) throws {
+    let locale = locale ?? LanguageOptions.environment ?? "en"
     if json {
         printLine(
             .members([
@@ -14,7 +16,8 @@ func report(_ result: WriteResult, json: Bool) throws {
                 "refusals": .array(
                     result.refusals.map { note in
                         .members([
-                            "code": .string(Names.refusal(note.code)), "sentence": .string(note.sentence),
+                            "code": .string(Names.refusal(note.code)),
+                            "sentence": .string(note.sentence(locale: locale)),
                         ])
                     }),
                 "sequences": .array(result.sequences.map(JSON.unsigned)),
@@ -29,7 +32,7 @@ func report(_ result: WriteResult, json: Bool) throws {
     } else {
         Terminal.error("consentctl: refused, nothing was recorded\n")
         for note in result.refusals {
-            Terminal.error("  \(Names.refusal(note.code).uppercased()): \(note.sentence)\n")
+            Terminal.error("  \(Names.refusal(note.code).uppercased()): \(note.sentence(locale: locale))\n")
         }
     }
     if !result.isDurable { throw CommandFailure(.badData) }
@@ -66,7 +69,7 @@ struct GrantCommand: ClientCommand {
     @Option(help: ArgumentHelp("Staff member who records it.", valueName: "name")) var staff = ""
     @Option(help: ArgumentHelp("Conditions that the staff member attests.", valueName: "list")) var attest:
         String?
-    @Option(help: "Locale of the memo.") var locale = "fr"
+    @OptionGroup var language: LanguageOptions
 
     func validate() throws {
         _ = try consentctl.channels(channels, mayBeAll: false)
@@ -102,7 +105,7 @@ struct GrantCommand: ClientCommand {
             grant.staff = staff
             (grant.memo, grant.attestations) = try await attested(client)
         }
-        try report(try await client.grant(grant), json: connection.json)
+        try report(try await client.grant(grant), json: connection.json, locale: language.sentences)
     }
 
     private func eventID() throws -> EventID? {
@@ -117,7 +120,7 @@ struct GrantCommand: ClientCommand {
 
     /// Shows the memo and asks for the five conditions, or takes them from --attest.
     private func attested(_ client: ConsentClient) async throws -> (Digest32, Attestations) {
-        let memo = try await client.memo(locale: locale)
+        let memo = try await client.memo(locale: language.memo)
         if attest != nil { return (memo.id, try attestations(attest)) }
         guard Terminal.isInputTerminal && Terminal.isErrorTerminal && !stdin else {
             throw CommandFailure(
@@ -159,6 +162,7 @@ struct ConfirmCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "confirm", abstract: "Confirms a double opt-in.")
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var language: LanguageOptions
     @Argument(help: "Token from the grant, in hexadecimal digits.") var token: String
     @Option(help: ArgumentHelp("When the person clicked (default: now).", valueName: "time")) var occurredAt:
         String?
@@ -173,7 +177,7 @@ struct ConfirmCommand: ClientCommand {
     func run(_ client: ConsentClient) async throws {
         let result = try await client.confirm(
             token: [UInt8](hexadecimal: token) ?? [], occurredAt: try time(occurredAt, "--occurred-at"))
-        try report(result, json: connection.json)
+        try report(result, json: connection.json, locale: language.sentences)
     }
 }
 
@@ -185,6 +189,7 @@ struct RefusalOptions: ParsableArguments {
     @Option(help: "Where it was collected.") var source = "unspecified"
     @Option(help: ArgumentHelp("When (default: now).", valueName: "time")) var occurredAt: String?
     @Option(help: ArgumentHelp("Staff member who records it.", valueName: "name")) var staff = ""
+    @OptionGroup var language: LanguageOptions
     @OptionGroup var who: SubjectOptions
 
     func validate() throws {
@@ -224,7 +229,8 @@ struct WithdrawCommand: ClientCommand {
 
     func run(_ client: ConsentClient) async throws {
         let notice = try await refusal.notice(client, all: "withdrawing from")
-        try report(try await client.withdraw(notice), json: connection.json)
+        try report(
+            try await client.withdraw(notice), json: connection.json, locale: refusal.language.sentences)
     }
 }
 
@@ -237,7 +243,8 @@ struct RefuseCommand: ClientCommand {
 
     func run(_ client: ConsentClient) async throws {
         let notice = try await refusal.notice(client, all: "refusing")
-        try report(try await client.refuse(notice), json: connection.json)
+        try report(
+            try await client.refuse(notice), json: connection.json, locale: refusal.language.sentences)
     }
 }
 
@@ -250,7 +257,8 @@ struct ObjectCommand: ClientCommand {
 
     func run(_ client: ConsentClient) async throws {
         let notice = try await refusal.notice(client, all: "objecting to")
-        try report(try await client.object(notice), json: connection.json)
+        try report(
+            try await client.object(notice), json: connection.json, locale: refusal.language.sentences)
     }
 }
 
@@ -263,7 +271,9 @@ struct BounceCommand: ClientCommand {
     func run(_ client: ConsentClient) async throws {
         let notice = try await refusal.notice(client, all: "")
         if notice.channels.isEmpty { Terminal.error("undeliverable on ALL channels of the address\n") }
-        try report(try await client.record(.bounce, notice), json: connection.json)
+        try report(
+            try await client.record(.bounce, notice), json: connection.json,
+            locale: refusal.language.sentences)
     }
 }
 
@@ -275,7 +285,9 @@ struct ComplaintCommand: ClientCommand {
 
     func run(_ client: ConsentClient) async throws {
         let notice = try await refusal.notice(client, all: "complaint covers")
-        try report(try await client.record(.complaint, notice), json: connection.json)
+        try report(
+            try await client.record(.complaint, notice), json: connection.json,
+            locale: refusal.language.sentences)
     }
 }
 
@@ -283,10 +295,10 @@ struct MemoCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "memo", abstract: "What staff read before they confirm a consent.")
     @OptionGroup var connection: ConnectionOptions
-    @Option(help: "Locale: fr or en.") var locale = "fr"
+    @OptionGroup var language: LanguageOptions
 
     func run(_ client: ConsentClient) async throws {
-        let memo = try await client.memo(locale: locale)
+        let memo = try await client.memo(locale: language.memo)
         if connection.json {
             printDocument(
                 .members(["id": .id(memo.id), "locale": .string(memo.locale), "text": .string(memo.text)]))

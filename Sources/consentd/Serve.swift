@@ -99,6 +99,8 @@ struct Serve: AsyncParsableCommand {
         configuration.port = listen.port
         configuration.loops = loops
 
+        // Before anyone is told that it serves: a signal that comes at once drains too.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let server: ConsentServer
         do {
             server = try await ConsentServer.start(configuration, logger: logger) {
@@ -112,7 +114,7 @@ struct Serve: AsyncParsableCommand {
         print("listening on \(server.address.host):\(server.address.port)")
         fflush(nil)
 
-        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+        for await signal in signals {
             logger.info("stopping", metadata: ["signal": "\(signal)"])
             break
         }

@@ -81,4 +81,11 @@ struct CalendarTests {
             #expect(Timestamp(rfc3339: time.rfc3339) == time)
         }
     }
+
+    @Test func everyTimeHasAText() {
+        #expect(Timestamp(rawValue: 0).rfc3339 == "1970-01-01T00:00:00Z")
+        #expect(Timestamp(rawValue: -1).rfc3339 == "1969-12-31T23:59:59.999999Z")
+        #expect(Timestamp(rawValue: .min).rfc3339.hasPrefix("-290308-12-21T19:59:05.224192"))
+        #expect(Timestamp(rawValue: .max).rfc3339.hasSuffix("T04:00:54.775807Z"))
+    }
 }

@@ -62,6 +62,14 @@ private struct CellOracle {
         var grant = Grant(
             at: at, sequence: event.sequence, until: event.validityDay, notice: event.noticeOrdinal,
             imported: event.via == .import)
+        if [.grant, .confirm, .renew, .contactSeen].contains(event.kind), retention != .none,
+            at.day >= retention
+        {
+            for index in grants.indices where grants[index].until == .none || grants[index].until > retention
+            {
+                grants[index].until = retention
+            }
+        }
         switch event.kind {
         case .grant where namesAsGrant && event.pendingChannels.named.contains(channel):
             grant.until = event.lapseDay
@@ -79,6 +87,7 @@ private struct CellOracle {
             else { break }
             if grant.notice == 0 { grant.notice = first.notice }
             grant.imported = grant.imported || first.imported
+            if grant.until != .none { grant.until = max(grant.until, self.grant?.until ?? .none) }
             if stands(grant) {
                 pendings = []
                 grants.append(grant)

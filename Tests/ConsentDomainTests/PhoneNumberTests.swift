@@ -19,6 +19,11 @@ struct PhoneNumberTests {
         ("0470 12 34 56", .belgium, "+32470123456"), ("02 123 45 67", .belgium, "+3221234567"),
         ("04 123 45 67", .belgium, "+3241234567"), ("+32 (0)470 12 34 56", nil, "+32470123456"),
         ("079 123 45 67", .switzerland, "+41791234567"), ("+41 (0)79 123 45 67", nil, "+41791234567"),
+        // Leading zeros that are part of the number: Italy, Côte d'Ivoire, Gabon.
+        ("+39 0347 12345", nil, "+39034712345"), ("+225 07 12 34 56 78", nil, "+2250712345678"),
+        ("+241 06 12 34 56", nil, "+24106123456"),
+        // Global services have country codes too.
+        ("+800 1234 5678", nil, "+80012345678"), ("+883 510 012 345", nil, "+883510012345"),
         ("+123456789012345", nil, "+123456789012345"), ("+1234567", nil, "+1234567"),
     ]
 
@@ -42,6 +47,25 @@ struct PhoneNumberTests {
         ("+44 (0)20 7946 0958", nil, .unclearNationalPrefix),
         ("+39 (0)6 698 12345", nil, .unclearNationalPrefix),
         ("(0)6 12 34 56 78", .france, .unclearNationalPrefix),
+        // Digits that people add after the country code, and that are not dialled from abroad.
+        ("+44 020 7946 0958", nil, .unclearNationalPrefix), ("+49 0170 1234567", nil, .unclearNationalPrefix),
+        ("+7 8 495 123 45 67", nil, .unclearNationalPrefix),
+        ("+1 1 415 555 2671", nil, .unclearNationalPrefix),
+        ("+36 06 1 123 4567", nil, .unclearNationalPrefix),
+        ("+52 1 222 123 4567", nil, .unclearNationalPrefix),
+        ("+54 11 15 1234 5678", nil, .unclearNationalPrefix),
+        ("+39 0347 123 4567", nil, .unclearNationalPrefix),
+        // Full-width digits, marks of direction and zero-width characters are not stripped.
+        ("+33\u{FF16}12345678", nil, .badPhoneCharacter), ("\u{FF0B}33612345678", nil, .badPhoneCharacter),
+        ("\u{202A}+33612345678\u{202C}", nil, .badPhoneCharacter),
+        ("+33\u{200B}612345678", nil, .badPhoneCharacter), ("+33612345678\u{200F}", nil, .badPhoneCharacter),
+        // Overseas blocks between metropolitan ones.
+        ("0709 12 34 56", .france, .overseasNumber), ("0708 41 23 45", .france, .overseasNumber),
+        ("02 68 91 23 45", .france, .overseasNumber), ("05 98 71 23 45", .france, .overseasNumber),
+        ("09 47 51 23 45", .france, .overseasNumber),
+        // A Belgian mobile number that lacks a digit is no fixed one of Liège.
+        ("0470 12 34 5", .belgium, .impossibleNumber), ("042 123 45 678", .belgium, .impossibleNumber),
+        ("01 234 56 78 9", .switzerland, .impossibleNumber),
         ("+33 6 (0)1 23 45 67 8", nil, .unclearNationalPrefix),
         ("+33 6 12 34 56 78 ext 3", nil, .badPhoneCharacter), ("tel:+33612345678", nil, .badPhoneCharacter),
         ("06/12/34/56/78", .france, .badPhoneCharacter), ("6+33612345678", nil, .badPhoneCharacter),

@@ -42,10 +42,22 @@ func time(_ text: String) -> Timestamp {
 
 func day(_ year: Int, _ month: Int, _ day: Int) -> Day { Day(CivilDate(year: year, month: month, day: day)) }
 
+/// What normalisation gives. Equal byte for byte: strings would be equal in whatever form they are composed.
+enum Normalised: Equatable {
+    case success(String)
+    case failure(AddressError)
+
+    static func == (one: Normalised, other: Normalised) -> Bool {
+        switch (one, other) {
+        case (.success(let one), .success(let other)): one.utf8.elementsEqual(other.utf8)
+        case (.failure(let one), .failure(let other)): one == other
+        default: false
+        }
+    }
+}
+
 /// Normalises; the result as text, or the error.
-func normalised(_ kind: ContactKind, _ text: String, region: PhoneRegion? = nil) -> Result<
-    String, AddressError
-> {
+func normalised(_ kind: ContactKind, _ text: String, region: PhoneRegion? = nil) -> Normalised {
     do throws(AddressError) {
         let address = try ContactAddress(kind: kind, text: text, region: region)
         return .success(String(decoding: address.normalised, as: UTF8.self))

@@ -4,7 +4,8 @@
 // too early shows:
 //     stable keys    one answer for ever
 //     flipping keys  two answers; where few profiles are allowed, in and out of overflow
-//     churning keys  a new record with each write, so that memory is used again; day and notice belong together
+//     churning keys  a new record with each write, so that memory is used again; day and notice belong
+//                    together
 //     absent keys    never there
 //     the clock key  its day is the sequence: a check after `publishedSequence` was S says S or later
 

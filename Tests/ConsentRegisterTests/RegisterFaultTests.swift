@@ -75,7 +75,12 @@ enum TemporaryFolderBytes {
     @Test func aNewerFormatAndAnotherDatabaseAreRefused() throws {
         let test = try TestRegister()
         try test.runSQL("PRAGMA user_version=99")
-        #expect(throws: RegisterError.newerThanProgram(found: 99, known: 1)) { try test.reopen() }
+        do {
+            try test.reopen()
+            Issue.record("a register of format 99 was opened")
+        } catch RegisterError.newerThanProgram(found: 99, known: 1..<99) {
+            // As it should be.
+        }
         try test.runSQL("PRAGMA application_id=5")
         #expect(throws: RegisterError.notARegister(applicationID: 5)) { try test.reopen() }
         let missing = test.folder.file("nothing.db")

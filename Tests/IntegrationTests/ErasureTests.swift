@@ -234,7 +234,7 @@ import Testing
     @Test func canariesAreInNoFileAfterwards() async throws {
         let folder = try TemporaryFolder()
         let log = folder.file("log")
-        FileManager.default.createFile(atPath: log, contents: nil)
+        try Data().write(to: URL(fileURLWithPath: log))
         let server = try await TestServer.start(logFile: log)
         let client = try await server.admin()
         let salon = try await Salon(client)

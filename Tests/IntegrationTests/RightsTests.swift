@@ -24,8 +24,10 @@ import Testing
     private static func isProven(_ event: [String: Any], _ head: SignedHead) throws -> Bool {
         let proof = try #require(event["proof"] as? [String: Any])
         let leaf = try #require(Hexadecimal.bytes(of: proof["leaf"] as? String ?? "?"))
-        let path = try (proof["path"] as? [String] ?? []).map {
-            try #require(TreeHash(try #require(Hexadecimal.bytes(of: $0))))
+        var path: [TreeHash] = []
+        for text in proof["path"] as? [String] ?? [] {
+            let bytes = try #require(Hexadecimal.bytes(of: text))
+            path.append(try #require(TreeHash(bytes)))
         }
         let sequence = try #require(event["sequence"] as? NSNumber).uint64Value
         return MerkleProof.verifyInclusion(

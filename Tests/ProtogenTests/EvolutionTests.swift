@@ -18,9 +18,9 @@ struct SchemaChange: CustomTestStringConvertible, Sendable {
     }
 
     var testDescription: String {
-        let first = old.split(separator: "\n").first ?? ""
-        return
-            "\(rules.map(\.rawValue).joined(separator: ", ")): \(first) → \(new.split(separator: "\n").first ?? "")"
+        let names = rules.map(\.rawValue).joined(separator: ", ")
+        let (before, after) = (old.split(separator: "\n").first, new.split(separator: "\n").first)
+        return "\(names): \(before ?? "") → \(after ?? "")"
     }
 }
 

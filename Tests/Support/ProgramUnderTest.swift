@@ -69,6 +69,7 @@ public final class ProgramUnderTest: @unchecked Sendable {
 
 /// A `consentd` process on a free port.
 public final class DaemonUnderTest: Sendable {
+    /// The process, to signal and to wait for; killed with this value.
     public let program: ProgramUnderTest
     /// `HOST:PORT`.
     public let address: String

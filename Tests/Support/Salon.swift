@@ -4,11 +4,17 @@ import ConsentClient
 
 /// The catalogue of a test.
 public struct Salon: Sendable {
+    /// The salon that grants are for.
     public let controller = ControllerID(rawValue: 7)
+    /// A second salon, which the notice does not name.
     public let other = ControllerID(rawValue: 8)
+    /// Purpose 1, a service: needs no consent.
     public let reminders: PurposeID
+    /// Purpose 3, marketing; the notice covers it.
     public let promotions: PurposeID
+    /// Purpose 4, marketing; the notice covers it.
     public let newsletter: PurposeID
+    /// The notice, in French, for e-mail and SMS.
     public let notice: NoticeID
     /// What the notice says.
     public static let text = "J'accepte de recevoir des offres de Salon Lyon par e-mail et SMS."

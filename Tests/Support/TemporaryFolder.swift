@@ -7,6 +7,7 @@ public final class TemporaryFolder: Sendable {
     /// Absolute path.
     public let path: String
 
+    /// Makes the folder, readable by its owner alone.
     public init() throws {
         let name = "consentd-test-" + UUID().uuidString.lowercased()
         path = FileManager.default.temporaryDirectory.appendingPathComponent(name).path

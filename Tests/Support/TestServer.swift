@@ -8,7 +8,9 @@ import Logging
 
 /// A server and what tests need to talk to it.
 public final class TestServer: Sendable {
+    /// Where everything of this server lies; it outlives a restart.
     public let folder: TemporaryFolder
+    /// The server itself, for tests that drain it or look inside.
     public let server: ConsentServer
 
     /// `HOST:PORT`.

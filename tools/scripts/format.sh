@@ -10,7 +10,7 @@ mode=${1:-}
 
 # Every Swift file of the project, NUL-separated.
 swift_files() {
-    find Package.swift Sources Tests tools -name '*.swift' -not -path '*/.build*' "$@" -print0
+    find Package.swift Sources Tests Examples tools -name '*.swift' -not -path '*/.build*' "$@" -print0
 }
 
 # Rewrites the files whose comments are too long, and only those.

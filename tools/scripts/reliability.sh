@@ -1,28 +1,60 @@
 #!/usr/bin/env bash
-# Kills the server under write load again and again, and audits the register after each restart.
+# The long tests: `crash` kills the server under write load again and again, and audits the register after each
+# restart; `model` holds fold, index and the questions about the past against a naive model of the law.
 #
-# ROUNDS (25) kills, at moments drawn from SEED (printed; the same seed kills at the same moments). After each
+# crash: ROUNDS (25) kills, at moments drawn from SEED (printed; the same seed kills at the same moments). After each
 # restart every event that was acknowledged must be in the register, at its sequence, and the sequence must be dense.
-# ONLY=crash runs this test, the only one so far. Ends with a table and `N passed, N failed`.
+# model: COMPARISONS (1000000) comparisons over random logs drawn from SEED on.
+# ONLY=crash and ONLY=model run one of them. Ends with a table and `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-only=${ONLY:-crash}
+tests=${ONLY:-crash model}
 rounds=${ROUNDS:-25}
+comparisons=${COMPARISONS:-1000000}
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
-if [ "$only" != crash ]; then
-    echo "error: ONLY=$only: there is one test, crash" >&2
-    exit 64
-fi
 
 mkdir -p .build
-echo "Killing the server $rounds times; SEED=$seed repeats this run."
-CONSENTD_CRASH_ROUNDS=$rounds CONSENTD_CRASH_SEED=$seed FILTER=ReliabilityTests \
-    tools/scripts/test.sh >.build/reliability.log 2>&1
-code=$?
-[ "$code" -eq 0 ] || tail -n 40 .build/reliability.log
-figure=$(sed -n 's/^crash: //p' .build/reliability.log | tail -n 1)
-printf '\n%-10s %-60s %-14s %s\n' test figure seed verdict
-printf '%-10s %-60s %-14s %s\n' crash "${figure:-$rounds rounds}" "$seed" "$([ "$code" -eq 0 ] && echo ok || echo FAILED)"
-tail -n 1 .build/reliability.log
-exit "$code"
+table=
+passed=0
+failed=0
+
+# run_test NAME LINE VARIABLE=VALUE...: runs the test with these variables; the last line that it prints after
+# `NAME: ` is its figure.
+run_test() {
+    local name=$1 line=$2 log=.build/reliability-$1.log code figure verdict=ok
+    shift 2
+    echo "$line; SEED=$seed repeats this run."
+    env "$@" tools/scripts/test.sh >"$log" 2>&1
+    code=$?
+    if [ "$code" -eq 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        verdict=FAILED
+        tail -n 40 "$log"
+    fi
+    figure=$(sed -n "s/^$name: //p" "$log" | tail -n 1)
+    table+=$(printf '%-10s %-60s %-14s %s' "$name" "${figure:--}" "$seed" "$verdict")$'\n'
+}
+
+for name in $tests; do
+    case "$name" in
+        crash)
+            run_test crash "Killing the server $rounds times" FILTER=ReliabilityTests \
+                CONSENTD_CRASH_ROUNDS="$rounds" CONSENTD_CRASH_SEED="$seed"
+            ;;
+        model)
+            run_test model "Comparing $comparisons answers with the model's" FILTER=ModelTests.DifferentialTests \
+                CONSENTD_MODEL_COMPARISONS="$comparisons" CONSENTD_MODEL_SEED="$seed"
+            ;;
+        *)
+            echo "error: ONLY=$name: there are two tests, crash and model" >&2
+            exit 64
+            ;;
+    esac
+done
+
+printf '\n%-10s %-60s %-14s %s\n%s' test figure seed verdict "$table"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

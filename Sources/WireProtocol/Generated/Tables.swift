@@ -353,13 +353,17 @@ extension Wire {
         /// Code.
         public var code: Refusal
 
-        /// A sentence that names the remedy.
+        /// A sentence that names the remedy, in English.
         public var sentence: String
 
+        /// What it is about, such as `purpose 3`; empty: the whole request.
+        public var subject: String
+
         /// All fields, each zero or empty unless given.
-        public init(code: Refusal = Refusal(rawValue: 0), sentence: String = "") {
+        public init(code: Refusal = Refusal(rawValue: 0), sentence: String = "", subject: String = "") {
             self.code = code
             self.sentence = sentence
+            self.subject = subject
         }
 
         /// - Parameter bytes: the whole encoding.
@@ -373,6 +377,8 @@ extension Wire {
                     self.code = Refusal(rawValue: try field.integer(bytes))
                 case 2:
                     self.sentence = try field.text(bytes)
+                case 3:
+                    self.subject = try field.text(bytes)
                 default: break
                 }
             }
@@ -382,6 +388,7 @@ extension Wire {
         public func encode(into writer: inout FrameWriter) {
             if self.code.rawValue != 0 { writer.appendField(1, self.code.rawValue) }
             if !self.sentence.isEmpty { writer.appendField(2, self.sentence) }
+            if !self.subject.isEmpty { writer.appendField(3, self.subject) }
         }
     }
 
@@ -3671,17 +3678,37 @@ extension Wire {
         /// Sequence of the event.
         public var event: UInt64
 
+        /// Recipient key.
+        public var key: Bytes16?
+
+        /// Kind of the contact point.
+        public var contactKind: ContactKind
+
+        /// Channel.
+        public var channel: Channel
+
+        /// Purpose.
+        public var purpose: UInt8
+
         /// All fields, each zero or empty unless given.
         public init(
             reference: String = "",
             reason: Reason = Reason(rawValue: 0),
             due: Int64 = 0,
-            event: UInt64 = 0
+            event: UInt64 = 0,
+            key: Bytes16? = nil,
+            contactKind: ContactKind = ContactKind(rawValue: 0),
+            channel: Channel = Channel(rawValue: 0),
+            purpose: UInt8 = 0
         ) {
             self.reference = reference
             self.reason = reason
             self.due = due
             self.event = event
+            self.key = key
+            self.contactKind = contactKind
+            self.channel = channel
+            self.purpose = purpose
         }
 
         /// - Parameter bytes: the whole encoding.
@@ -3699,6 +3726,14 @@ extension Wire {
                     self.due = try field.integer(bytes)
                 case 4:
                     self.event = try field.integer(bytes)
+                case 5:
+                    self.key = try field.bytes16(bytes)
+                case 6:
+                    self.contactKind = ContactKind(rawValue: try field.integer(bytes))
+                case 7:
+                    self.channel = Channel(rawValue: try field.integer(bytes))
+                case 8:
+                    self.purpose = try field.integer(bytes)
                 default: break
                 }
             }
@@ -3710,6 +3745,10 @@ extension Wire {
             if self.reason.rawValue != 0 { writer.appendField(2, self.reason.rawValue) }
             if self.due != 0 { writer.appendField(3, self.due) }
             if self.event != 0 { writer.appendField(4, self.event) }
+            if let value = self.key { writer.appendField(5, value) }
+            if self.contactKind.rawValue != 0 { writer.appendField(6, self.contactKind.rawValue) }
+            if self.channel.rawValue != 0 { writer.appendField(7, self.channel.rawValue) }
+            if self.purpose != 0 { writer.appendField(8, self.purpose) }
         }
     }
 
@@ -3831,9 +3870,13 @@ extension Wire {
         /// Also prove that the log of this size is a prefix; 0: no proof.
         public var since: UInt64
 
+        /// The last head that was kept until this time; absent: a new one.
+        public var keptUntil: Int64?
+
         /// All fields, each zero or empty unless given.
-        public init(since: UInt64 = 0) {
+        public init(since: UInt64 = 0, keptUntil: Int64? = nil) {
             self.since = since
+            self.keptUntil = keptUntil
         }
 
         /// - Parameter bytes: the whole encoding.
@@ -3845,6 +3888,8 @@ extension Wire {
                 switch field.id {
                 case 1:
                     self.since = try field.integer(bytes)
+                case 2:
+                    self.keptUntil = try field.integer(bytes)
                 default: break
                 }
             }
@@ -3853,6 +3898,7 @@ extension Wire {
         /// Appends the encoding; fields that are zero or empty are left out.
         public func encode(into writer: inout FrameWriter) {
             if self.since != 0 { writer.appendField(1, self.since) }
+            if let value = self.keptUntil { writer.appendField(2, value) }
         }
     }
 

@@ -1,0 +1,201 @@
+// Answers about the past: CheckAt. Runs on the writer thread.
+//
+// What was known is a prefix of the log; what was in force then is for `Hindsight` (ConsentDomain). The
+// decision itself is that of Explain.
+
+import ConsentDomain
+import ConsentRegister
+import ConsentWire
+import WireProtocol
+
+/// The catalogue's own events, read once and then kept up to date.
+final class CatalogueHistory {
+    private(set) var events: [ConsentEvent] = []
+    private static let pageCount = 256
+
+    /// A catalogue of the past that was made last.
+    private struct Past {
+        /// Events that were known.
+        var known: Int
+        /// Places of those that had not occurred yet.
+        var late: [Int]
+        var catalogue: Catalogue
+        var checkGuard: CheckGuard
+    }
+    private var last: Past?
+
+    /// Reads what was recorded since it was last asked.
+    func refresh(_ register: SQLiteRegister) throws(RegisterError) {
+        while (events.last?.sequence ?? 0) < register.catalogue.sequence {
+            let more = try register.catalogueEvents(
+                after: events.last?.sequence ?? 0, limit: Self.pageCount)
+            guard !more.isEmpty else { return }
+            events += more
+        }
+    }
+
+    /// The catalogue of a time, as it was known at a sequence, with what decides about whole requests. It is
+    /// made anew only where other events count than the last time.
+    func catalogue(
+        at time: Timestamp, known: UInt64
+    ) throws(RegisterError) -> (catalogue: Catalogue, checkGuard: CheckGuard) {
+        let prefix = events.prefix { $0.sequence <= known }
+        let late = prefix.indices.filter { prefix[$0].clampedOccurredAt > time }
+        if let last, last.known == prefix.count, last.late == late {
+            return (last.catalogue, last.checkGuard)
+        }
+        let catalogue: Catalogue
+        do throws(CanonicalFormError) {
+            catalogue = try Hindsight.catalogue(prefix, at: time)
+        } catch {
+            throw .corrupt("a catalogue event: \(error)")
+        }
+        let checkGuard = CheckGuard(catalogue)
+        last = Past(known: prefix.count, late: late, catalogue: catalogue, checkGuard: checkGuard)
+        return (catalogue, checkGuard)
+    }
+
+    /// The newest event, as known at a sequence, that a decision about a whole request or notice rests on.
+    func deciding(
+        _ reason: Reason, known: UInt64, controller: ControllerID, purpose: PurposeID, notice: NoticeID?
+    ) -> ConsentEvent? {
+        events.last { event in
+            guard event.sequence <= known else { return false }
+            switch (reason, event.kind) {
+            case (.noticeInvalidated, .noticeInvalidated):
+                return (try? NoticeInvalidation(decoding: event.payload))?.id == notice && notice != nil
+            case (.retiredPurpose, .purposePut):
+                return (try? Purpose(decoding: event.payload))?.id == purpose
+            case (.closedController, .controllerPut):
+                return (try? Controller(decoding: event.payload))?.id == controller
+            default: return false
+            }
+        }
+    }
+}
+
+/// Where CheckAt stands: the time asked about, and the last event that was known.
+struct PastPoint: Sendable {
+    var time: Timestamp
+    var known: UInt64
+}
+
+enum PastAnswers {
+    /// Answers CheckAt.
+    static func checkAt(
+        _ writer: RegisterWriter, _ request: Wire.CheckAtRequest, subject: ReadHandler.Subject
+    ) throws(RegisterError) -> Result<Wire.ExplainResponse, CallFailure> {
+        let register = writer.register
+        let point: PastPoint
+        switch try knownPoint(register, request) {
+        case .success(let found): point = found
+        case .failure(let failure): return .failure(failure)
+        }
+        var response = Wire.ExplainResponse()
+        response.sequence = point.known
+        response.now = writer.core.clock.now.microseconds
+        let controller = ControllerID(rawValue: request.controller)
+        guard let channel = Channel(request.channel), let purpose = PurposeID(rawValue: request.purpose),
+            case .slot(let slot, let kind) = subject
+        else {
+            let reason: Reason = Channel(request.channel) == nil ? .badChannel : .unknownPurpose
+            response.decision = Wire.Decision(reason.decision)
+            response.reason = Wire.Reason(reason)
+            return .success(response)
+        }
+        try writer.catalogueHistory.refresh(register)
+        let (catalogue, checkGuard) = try writer.catalogueHistory.catalogue(
+            at: point.time, known: point.known)
+        var events: [ConsentEvent] = []
+        for sequence in try register.sequences(of: slot) where sequence <= point.known {
+            if let event = try register.event(sequence) { events.append(event) }
+        }
+        let state = Hindsight.state(
+            events, controller: controller,
+            kind: events.last?.contactKind ?? kind ?? channel.contactKind, at: point.time)
+        let cell = RegisterAnswers.decide(
+            RegisterAnswers.Ground(
+                catalogue: catalogue, checkGuard: checkGuard,
+                blocking: Reason(rawValue: writer.core.serving.blockingReason), now: point.time),
+            state, controller, channel, purpose, statedClass: 0)
+        response.decision = Wire.Decision(cell.reason.decision)
+        response.reason = Wire.Reason(cell.reason)
+        response.validUntil = cell.validUntil
+        response.events = try decidingEvents(
+            writer, cell, controller, purpose, known: point.known, in: catalogue)
+        return .success(response)
+    }
+
+    /// The last event that the caller wants to be known.
+    private static func knownPoint(
+        _ register: SQLiteRegister, _ request: Wire.CheckAtRequest
+    ) throws(RegisterError) -> Result<PastPoint, CallFailure> {
+        let time = Timestamp(microseconds: request.at)
+        switch (request.knownAt, request.knownAtSequence) {
+        case (nil, nil): return .success(PastPoint(time: time, known: register.lastSequence))
+        case (let known?, nil):
+            let sequence = try register.sequence(recordedBy: Timestamp(microseconds: known))
+            return .success(PastPoint(time: time, known: sequence))
+        case (nil, let sequence?):
+            guard sequence <= register.lastSequence else {
+                return .failure(
+                    CallFailure(
+                        .outOfRange,
+                        "sequence \(sequence) is not reached yet; the register is at \(register.lastSequence)"
+                    ))
+            }
+            return .success(PastPoint(time: time, known: sequence))
+        case (_?, _?):
+            return .failure(
+                CallFailure(.invalidArgument, "state known_at or known_at_sequence, not both"))
+        }
+    }
+
+    /// The events that a decision rests on, newest first, with their wording. What was known already is not
+    /// looked at again: an event names only earlier ones.
+    static func decidingEvents(
+        _ writer: RegisterWriter, _ cell: RegisterAnswers.CellAnswer, _ controller: ControllerID,
+        _ purpose: PurposeID, known: UInt64, in catalogue: Catalogue
+    ) throws(RegisterError) -> [Wire.EventRecord] {
+        var records: [Wire.EventRecord] = []
+        let notice = catalogue.notice(ordinal: cell.noticeOrdinal)?.id
+        try writer.catalogueHistory.refresh(writer.register)
+        let decree = writer.catalogueHistory.deciding(
+            cell.reason, known: known, controller: controller, purpose: purpose, notice: notice)
+        if let decree { records.append(Wire.EventRecord(decree)) }
+        var sequence = cell.sequence
+        while sequence != 0, let event = try writer.register.event(sequence) {
+            let wording = event.notice.flatMap { catalogue.notices[$0] }
+            records.append(Wire.EventRecord(event, notice: wording))
+            sequence = event.refersTo < sequence ? event.refersTo : 0
+        }
+        return records
+    }
+}
+
+extension ReadHandler {
+    static func checkAt(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+        let request = try Wire.CheckAtRequest(decoding: body)
+        let controller = ControllerID(rawValue: request.controller)
+        guard
+            let subject = subject(
+                connection, header, controller, request.contact, "", channel: Channel(request.channel))
+        else { return }
+        query(connection, header) { writer throws(RegisterError) in
+            let answer = try PastAnswers.checkAt(writer, request, subject: subject)
+            return answer.map { answer in { answer.encode(into: &$0) } }
+        }
+    }
+
+    static func review(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+        let request = try Wire.ReviewRequest(decoding: body)
+        let controller = ControllerID(rawValue: request.controller)
+        guard connection.catalogue.catalogue.controllers[controller] != nil else {
+            connection.reject(
+                header.stream, .notFound,
+                "no controller has number \(controller.rawValue): see consentctl controller list")
+            return connection.endCall(header.stream)
+        }
+        open(connection, header, ReviewSource(controller: controller, within: request.within))
+    }
+}

@@ -1,0 +1,113 @@
+// Goal: a full disk stops writes with a reason and nothing else; what was acknowledged stays, and writes
+// resume by themselves.
+// Method: a daemon on a small file system in memory, filled up with a file beside the register. Needs the
+// right to mount.
+
+import ConsentClient
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct FullDiskTests {
+    private static func run(_ path: String, _ arguments: [String]) -> Bool {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }
+
+    /// A file system of its own size, until it is let go.
+    private final class SmallDisk {
+        let folder: TemporaryFolder
+        init?(megabytes: Int) throws {
+            folder = try TemporaryFolder()
+            guard
+                FullDiskTests.run(
+                    "/bin/mount", ["-t", "tmpfs", "-o", "size=\(megabytes)m,mode=700", "tmpfs", folder.path])
+            else { return nil }
+        }
+        deinit { _ = FullDiskTests.run("/bin/umount", ["-l", folder.path]) }
+    }
+
+    private static let canMount: Bool = ((try? SmallDisk(megabytes: 1)) ?? nil) != nil
+
+    @Test(.enabled(if: canMount, "mounting a small file system needs root"))
+    func aFullDiskStopsWritesAndNothingElse() async throws {
+        let disk = try #require(try SmallDisk(megabytes: 16))
+        let state = disk.folder.file("state")
+        var daemon = try DaemonUnderTest(stateFolder: state, ["--init"])
+        func connect() async throws -> ConsentClient {
+            let token = try String(contentsOfFile: state + "/admin.token", encoding: .utf8)
+            var configuration = ConsentClient.Configuration()
+            configuration.credential = Array(token.trimmingCharacters(in: .whitespacesAndNewlines).utf8)
+            configuration.attemptsMax = 1
+            return try await ConsentClient.connect(to: daemon.address, configuration: configuration)
+        }
+        var client = try await connect()
+        let salon = try await Salon(client)
+
+        // A file takes all but a few hundred kilobytes.
+        let ballast = disk.folder.file("ballast")
+        #expect(FileManager.default.createFile(atPath: ballast, contents: nil))
+        let handle = try #require(FileHandle(forWritingAtPath: ballast))
+        while true {
+            let free =
+                try FileManager.default.attributesOfFileSystem(forPath: disk.folder.path)[.systemFreeSize]
+                as? Int ?? 0
+            if free < 300 << 10 { break }
+            try handle.write(contentsOf: Data(count: min(1 << 20, free - (200 << 10))))
+        }
+        try handle.close()
+
+        var acknowledged: [String] = []
+        var refused: [String] = []
+        var message = ""
+        for number in 0..<20_000 where refused.count < 3 {
+            let address = "full\(number)@example.fr"
+            do {
+                let result = try await client.grant(salon.grant([address], channels: [.email]))
+                #expect(result.status == .recorded)
+                #expect(refused.isEmpty, "space came back by itself")
+                acknowledged.append(address)
+            } catch {
+                guard case .rejected(let rejection) = error else { throw error }
+                #expect(rejection.status == .unavailable && rejection.notExecuted)
+                message = rejection.message
+                refused.append(address)
+            }
+        }
+        #expect(refused.count == 3 && message.contains("no space left"), "\(message)")
+        #expect(acknowledged.count > 10)
+        func checkAll() async throws {
+            let answers = await client.checkBatch(salon.question(.email), addresses: acknowledged + refused)
+            for position in 0..<acknowledged.count { #expect(answers.isAllowed(position)) }
+            for position in acknowledged.count..<answers.count { #expect(!answers.isAllowed(position)) }
+        }
+        try await checkAll()
+        await #expect(throws: ConsentClientError.self) {
+            _ = try await client.withdraw(salon.refusal(acknowledged[0]))
+        }
+        #expect(await client.check(salon.question(.email), .address(acknowledged[0])).isAllowed)
+
+        try FileManager.default.removeItem(atPath: ballast)
+        let resumed = try await client.grant(salon.grant(["resumed@example.fr"], channels: [.email]))
+        #expect(resumed.status == .recorded)
+        acknowledged.append("resumed@example.fr")
+        let before = try await client.stats()
+        #expect(before.sequence == resumed.sequence)
+        await client.close()
+        // Not even a moment to tidy up.
+        daemon.program.signal(SIGKILL)
+        _ = daemon.program.wait()
+        daemon = try DaemonUnderTest(stateFolder: state)
+        client = try await connect()
+        #expect(try await client.stats().sequence == before.sequence)
+        try await checkAll()
+        await client.close()
+        daemon.program.signal(SIGTERM)
+        #expect(daemon.program.wait().code == 0)
+    }
+}
