@@ -1,6 +1,6 @@
 // Tables of addresses with what other implementations make of them, and the differences that are accepted.
 //
-// The tables stand in Protocol/vectors/addresses, written by tools/vectors/addresses.py. Invariant: a
+// The tables stand in tools/vectors/addresses, written by tools/vectors/addresses.py. Invariant: a
 // difference that is not listed is a failure, and so is a listed one that is no longer there.
 
 import Foundation
@@ -17,7 +17,7 @@ struct AddressTable {
     /// Folder of the tables that belong to the project.
     static let folder = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("Protocol/vectors/addresses")
+        .appendingPathComponent("tools/vectors/addresses")
 
     /// Folder of tables made of published sets that may not be copied here; nil: none given.
     static let publishedFolder = ProcessInfo.processInfo.environment["CONSENTD_ADDRESS_VECTORS"]

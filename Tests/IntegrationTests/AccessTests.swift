@@ -28,7 +28,7 @@ import WireProtocol
             stream += 1
             #expect(try client.ask(method, stream, Wire.Empty()).status == .ok, "\(method)")
         }
-        for method in [Wire.Method.checkAt, .export, .review, Wire.Method(rawValue: 999)] {
+        for method in [Wire.Method.export, Wire.Method(rawValue: 999)] {
             stream += 1
             let answer = try client.ask(method, stream, Wire.Empty())
             #expect(answer.status == .unimplemented && answer.isNotExecuted, "\(method)")
@@ -36,7 +36,7 @@ import WireProtocol
         let token = try String(contentsOfFile: server.stateFolder + "/admin.token", encoding: .utf8)
             .trimmingCharacters(in: .whitespacesAndNewlines)
         let admin = try FrameClient(server.address, credential: Array(token.utf8))
-        for method in [Wire.Method.erase, .dump, .journal, .checkAt, .export, .review] {
+        for method in [Wire.Method.erase, .dump, .journal, .export] {
             stream += 1
             #expect(try admin.ask(method, stream, Wire.Empty()).status == .unimplemented, "\(method)")
         }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes Protocol/vectors/addresses/: addresses and what other implementations make of them.
+"""Writes tools/vectors/addresses/: addresses and what other implementations make of them.
 
 Expectations come from email-validator, pyisemail, idna and phonenumbers, never from consentd, so that a mistake
 in its rules cannot hide in its own tests. Inputs are made here, but for the example numbers of phonenumbers.
@@ -235,7 +235,7 @@ def published_idna(path):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("out", nargs="?", type=pathlib.Path, default=HERE / "Protocol/vectors/addresses")
+    parser.add_argument("out", nargs="?", type=pathlib.Path, default=HERE / "tools/vectors/addresses")
     parser.add_argument("--is-email", type=pathlib.Path)
     parser.add_argument("--email-validator", type=pathlib.Path)
     parser.add_argument("--idna-test", type=pathlib.Path)
