@@ -5,13 +5,18 @@
 //
 //     {"type":"journal","version":1,"incarnation":…,"after":N}
 //     {"type":"event","sequence":…,"leaf":…,"personal":…,"salt":…,"payload":…}      one a refusal
-//     {"type":"end","events":…,"sequence":M,"head":{…,"encoded":…}}
+//     {"type":"end","events":…,"sequence":M,"head":{…,"encoded":…},"signature":…}
 //
-// Invariant: a journal is replayed only whole: its last line is there, counts its events, and carries a head
-// of size M that the register's own log key signed for the incarnation of the first line.
+// The signature is the log key's, over "consentd journal v1", a zero byte, the SHA-256 of all lines before
+// the last, and the encoded head.
+//
+// Invariant: a journal is replayed only whole and unchanged: its last line is there, counts its events, and
+// its head, of size M and the first line's incarnation, and its signature are those of the register's own
+// log key.
 
 import ConsentDomain
 import ConsentProof
+import Crypto
 import Foundation
 
 /// Why a journal cannot be replayed.
@@ -36,7 +41,7 @@ public enum JournalError: Error, Hashable, Sendable, CustomStringConvertible {
         case .badLine(let number): "line \(number) is none of a journal: get the journal again"
         case .incomplete: "the journal ends early: name one that consentctl journal wrote to its end"
         case .badSignature:
-            "the journal's head is not signed by log.key: name the journal of this deployment"
+            "the journal was changed, or is not signed by log.key: name the journal of this deployment"
         case .otherIncarnation: "the journal is of another register than the backup: name the one of the same"
         case .gap(let backup, let after):
             "the backup ends at \(backup) and the journal begins after \(after): name one that begins earlier"
@@ -68,11 +73,19 @@ struct JournalFile {
         return JSONValue.object(members + EventText.bytes(event)).text + [0x0A]
     }
 
-    static func end(events: UInt64, head: SignedHead) -> [UInt8] {
-        JSONValue.members([
+    /// - Parameter lines: of all lines before.
+    static func end(
+        events: UInt64, head: SignedHead, lines: SHA256, key: LogSigningKey
+    ) throws(ProofError) -> [UInt8] {
+        let signature = try key.signature(for: signedBytes(lines, head))
+        return JSONValue.members([
             "type": .string("end"), "events": .unsigned(events), "sequence": .unsigned(head.treeSize),
-            "head": EventText.head(head),
+            "head": EventText.head(head), "signature": .hex(signature),
         ]).text + [0x0A]
+    }
+
+    private static func signedBytes(_ lines: SHA256, _ head: SignedHead) -> [UInt8] {
+        Array("consentd journal v1\0".utf8) + lines.finalize() + head.encoded
     }
 
     // MARK: Reading
@@ -91,6 +104,7 @@ struct JournalFile {
         let payload: String?
         let events: Int?
         let head: Head?
+        let signature: String?
     }
 
     /// Reads a file and checks that it is whole.
@@ -100,6 +114,7 @@ struct JournalFile {
         var found: [ConsentEvent] = []
         var first: Line?
         var last: Line?
+        var lines = SHA256()
         for (position, bytes) in data.split(separator: 0x0A).enumerated() {
             let number = position + 1
             guard last == nil, let line = try? JSONDecoder().decode(Line.self, from: Data(bytes)) else {
@@ -113,13 +128,20 @@ struct JournalFile {
             case "end" where first != nil: last = line
             default: throw .badLine(number: number)
             }
+            if last == nil {
+                lines.update(data: bytes)
+                lines.update(data: [0x0A])
+            }
         }
         guard let first, let last, last.events == found.count, let sequence = last.sequence,
             let after = first.after, let incarnation = first.incarnation.flatMap(Hexadecimal.bytes),
             let encoded = last.head.flatMap({ Hexadecimal.bytes(of: $0.encoded) }),
-            let head = try? SignedHead(decoding: encoded), head.treeSize == sequence
+            let head = try? SignedHead(decoding: encoded), head.treeSize == sequence,
+            let signature = last.signature.flatMap(Hexadecimal.bytes)
         else { throw .incomplete }
-        guard head.isSigned(by: key), head.incarnation == incarnation else { throw .badSignature }
+        guard head.isSigned(by: key), head.incarnation == incarnation,
+            key.isValid(signature: signature, for: Self.signedBytes(lines, head))
+        else { throw .badSignature }
         self.incarnation = incarnation
         self.after = after
         self.sequence = sequence

@@ -8,6 +8,7 @@ import ConsentDomain
 import ConsentProof
 import ConsentRegister
 import ConsentWire
+import Crypto
 import WireProtocol
 
 /// Text as chunks.
@@ -218,6 +219,7 @@ final class JournalSource: StreamSource {
     private var position: UInt64
     private var hasBegun = false
     private var count: UInt64 = 0
+    private var lines = SHA256()
     private var chunks = ChunkWriter()
     private static let scanMax = 256
 
@@ -240,9 +242,14 @@ final class JournalSource: StreamSource {
                 text += JournalFile.line(event)
             }
             // Complete only at the end of the log, so that the head covers all that was looked at.
+            lines.update(data: text)
             guard position == writer.register.lastSequence else { return .items(chunks.items(text)) }
             let head = try writer.register.signedHead(now: writer.core.clock.now)
-            return .end(chunks.items(text + JournalFile.end(events: count, head: head)))
+            guard
+                let end = try? JournalFile.end(
+                    events: count, head: head, lines: lines, key: writer.core.logKey)
+            else { return .failed(.internal, "the journal could not be signed") }
+            return .end(chunks.items(text + end))
         } catch {
             return .failed(error)
         }

@@ -82,7 +82,8 @@ import Testing
 
         let after = try Self.object(
             try await client.export(controller: salon.controller, of: subject).bytes())
-        #expect((after["events"] as? [[String: Any]])?.last?["kind"] as? String == "grant")
+        #expect((after["events"] as? [[String: Any]])?.last?["kind"] as? String == "withdraw")
+        #expect((after["events"] as? [[String: Any]])?.count == 121)
         let byAddress = try Self.object(
             try await client.export(
                 controller: salon.controller, of: .contacts([WriteContact("export@example.fr")])
