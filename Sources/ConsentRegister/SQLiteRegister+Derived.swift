@@ -72,15 +72,11 @@ extension SQLiteRegister {
         while position < lastSequence {
             try scanEvents(after: position, limit: 4096) { event, leaf throws(RegisterError) in
                 tree.append(leafHash: TreeHash.leaf(leaf))
-                if let key = slotKey(of: event) {
-                    var state = try state(for: key) ?? Self.newState(event)
-                    state.apply(event)
-                    active.set(key, state, adding: [event.sequence])
-                    noteLookups(of: event, key, in: &active)
-                }
+                if let key = slotKey(of: event) { _ = try fold(event, into: key) }
                 lastRecordedAt = max(lastRecordedAt, event.recordedAt)
                 position = event.sequence
             }
+            stagedChanges.removeAll()
             guard tree.leafCount == position else { throw .corrupt("event \(tree.leafCount + 1) is missing") }
             if active.slots.count >= options.replayDirtyCountMax {
                 let end = lastSequence
@@ -105,8 +101,10 @@ extension SQLiteRegister {
         }
         for slots in [frozen?.generation.slots ?? [:], active.slots] {
             for (key, slot) in slots {
-                let profile = slot.state.profile
-                profile.record.withUnsafeBytes { body(key, profile.anchorDay, $0) }
+                try slot.row.span.bytes.withUnsafeBytes { row throws(RegisterError) in
+                    guard let profile = StateRow.profile(key, row) else { throw StateRow.damaged }
+                    body(key, profile.anchorDay, profile.record)
+                }
             }
         }
     }
@@ -117,11 +115,12 @@ extension SQLiteRegister {
     /// - Returns: true when no generation is on its way any more.
     public func flushDerived(budget: Duration) throws(RegisterError) -> Bool {
         try requireRunning()
+        precondition(staged.isEmpty, "derived rows are written between commits")
         if frozen == nil {
             guard derivedSequence < lastSequence else { return true }
             frozen = FrozenGeneration(
                 active, sequence: lastSequence, root: tree.root.bytes, firstBlock: derivedBlockCount)
-            active = Generation(isWritten: true)
+            active = Generation()
         }
         guard var writing = frozen.take() else { return true }
         let before = writing.cursor
@@ -178,15 +177,15 @@ extension SQLiteRegister {
 
     private func writeSlot(_ writing: inout FrozenGeneration) throws(RegisterError) {
         let keys = writing.generation.slotKeys
-        if writing.moves(to: .eventIDs, after: keys?.buckets.count) { return }
+        if writing.moves(to: .eventIDs, after: keys.buckets.count) { return }
         var sorted = writing.slots.take()
         let next = writing.next(of: keys, sorted: &sorted, by: <)
         writing.slots = sorted
         guard let next, let slot = writing.generation.slots[next] else { return }
         statements.putState.bind(1, next)
-        statements.putState.bind(2, StateRow.encode(next, slot.state))
+        statements.putState.bind(2, slot.row)
         try statements.putState.run("writing derived rows")
-        for sequence in slot.sequences {
+        for sequence in slot.sequences.elements {
             statements.putContactEvent.bind(1, next)
             statements.putContactEvent.bind(2, sequence: sequence)
             try statements.putContactEvent.run("writing derived rows")
@@ -196,7 +195,7 @@ extension SQLiteRegister {
 
     private func writeEventID(_ writing: inout FrozenGeneration) throws(RegisterError) {
         let keys = writing.generation.eventIDKeys
-        if writing.moves(to: .references, after: keys?.buckets.count) { return }
+        if writing.moves(to: .references, after: keys.buckets.count) { return }
         var sorted = writing.eventIDs.take()
         let next = writing.next(of: keys, sorted: &sorted) {
             ($0.low.byteSwapped, $0.high.byteSwapped) < ($1.low.byteSwapped, $1.high.byteSwapped)
@@ -211,14 +210,14 @@ extension SQLiteRegister {
 
     private func writeReference(_ writing: inout FrozenGeneration) throws(RegisterError) {
         let keys = writing.generation.referenceKeys
-        if writing.moves(to: .blocks, after: keys?.buckets.count) { return }
+        if writing.moves(to: .blocks, after: keys.buckets.count) { return }
         var sorted = writing.references.take()
         let next = writing.next(of: keys, sorted: &sorted) {
             ($0.low.byteSwapped, $0.high.byteSwapped) < ($1.low.byteSwapped, $1.high.byteSwapped)
         }
         writing.references = sorted
         guard let next, let slots = writing.generation.references[next] else { return }
-        for slot in slots {
+        for slot in slots.elements {
             statements.putReference.bind(1, next.bytes)
             statements.putReference.bind(2, slot)
             try statements.putReference.run("writing derived rows")
