@@ -60,7 +60,9 @@ final class RegisterWriter {
         guard !jobs.isEmpty else { return }
         guard !hasFailed else { return fail(jobs, "the register failed before: the server is stopping") }
         let before = register.lastSequence
-        var executor = WriteExecutor(register: register, core: core, now: core.clock.now)
+        var executor = WriteExecutor(
+            register: register, core: core, now: core.clock.now,
+            eventCountMax: jobs.reduce(0) { $0 + $1.operation.eventCount })
         var completions: [Completion] = []
         completions.reserveCapacity(jobs.count)
         do throws(RegisterError) {
@@ -105,7 +107,11 @@ final class RegisterWriter {
     private func publish(_ executor: WriteExecutor) throws(IndexError) {
         guard executor.stagedCount > 0 else { return }
         core.clock.recorded(at: executor.now)
-        for (slot, state) in executor.changedStates { try core.index.put(slot, profile: state.profile) }
+        let changes = executor.changedProfiles
+        for (place, change) in changes.enumerated() {
+            if place + 8 < changes.count { core.index.prefetch(changes[place + 8].slot) }
+            try core.index.put(change.slot, profile: change.profile)
+        }
         if executor.changedCatalogue { postCatalogue() }
         core.index.publish(sequence: register.lastSequence)
         postFigures()

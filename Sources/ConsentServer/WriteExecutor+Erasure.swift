@@ -28,19 +28,14 @@ extension WriteExecutor {
             }
             return .repeated(earlier.sorted { $0.sequence < $1.sequence })
         }
-        var events: [ConsentEvent] = []
         for target in due {
-            var event = event(of: command, target)
+            var bare = target
+            bare.subject = target.subject.withoutTexts
+            var event = event(of: command, bare)
             event.retentionDay = restriction
-            if var personal = event.personal {
-                personal.reference = ""
-                personal.staff = ""
-                personal.evidence = Evidence()
-                event.personal = personal
-            }
-            events.append(try stage(event, target.subject))
+            try stage(event, bare.subject)
         }
-        return .recorded(events)
+        return .recorded(stagedCount - due.count..<stagedCount)
     }
 
     /// The day at whose start what is restricted is destroyed: the first that begins no earlier than asked;
