@@ -1,9 +1,10 @@
 // What events have derived and the derived tables do not hold yet.
 //
 // Two generations: *active* (of events staged or committed) and *frozen* (being written to the tables). A
-// look-up asks the active one, the frozen one, then the tables. What staged events change in the active one is
-// noted (`StagedChanges`), so that a rollback restores it. Keys are kept in buckets by their first bits, each
-// sorted only when its turn to be written comes, so that no step sorts a whole generation.
+// look-up asks the active one, the frozen one, then the tables. What staged events change in the active one
+// is noted (`StagedChanges`), so that a rollback restores it. For writing, keys are put into
+// buckets by their first bits, and each is sorted only when its turn comes, so that no step sorts a whole
+// generation.
 //
 // Invariant: the row of a contact point in a generation has all events of the older ones folded in.
 
@@ -57,95 +58,74 @@ struct StagedChanges {
 struct KeyBuckets<Key: Sendable> {
     private(set) var buckets: [[Key]]
 
-    init(count: Int) { buckets = Array(repeating: [], count: count) }
-
-    mutating func append(_ key: Key, to bucket: Int) { buckets[bucket].append(key) }
-
-    /// Takes back the key that was appended last to a bucket.
-    mutating func removeLast(of bucket: Int) { buckets[bucket].removeLast() }
+    init(_ keys: [Key], count: Int, bucketOf: (Key) -> Int) {
+        buckets = Array(repeating: [], count: count)
+        for key in keys { buckets[bucketOf(key)].append(key) }
+    }
 }
 
 /// The derived part of some events.
 struct Generation {
-    private(set) var slots: [SlotKey: OverlaySlot] = [:]
-    private(set) var eventIDs: [EventID: UInt64] = [:]
-    private(set) var references: [RecipientKey: ShortList<SlotKey>] = [:]
-    // Keys of the dictionaries.
-    private(set) var slotKeys = KeyBuckets<SlotKey>(count: 1 << 10)
-    private(set) var eventIDKeys = KeyBuckets<EventID>(count: 1 << 8)
-    private(set) var referenceKeys = KeyBuckets<RecipientKey>(count: 1 << 10)
-
-    private static func bucket(_ key: SlotKey) -> Int { Int(key.high >> 54) }
-    private static func bucket(_ id: EventID) -> Int { Int(id.low & 0xFF) }
-    private static func bucket(_ reference: RecipientKey) -> Int { Int(reference.low & 0x3FF) }
+    private(set) var slots = KeyTable<SlotKey, OverlaySlot>()
+    private(set) var eventIDs = KeyTable<EventID, UInt64>()
+    private(set) var references = KeyTable<RecipientKey, ShortList<SlotKey>>()
 
     // MARK: Adding
 
     /// Sets what is known of a contact point.
     /// - Parameter changes: notes what was there before.
     mutating func set(_ key: SlotKey, _ slot: OverlaySlot, noting changes: inout StagedChanges) {
-        let before = slots.updateValue(slot, forKey: key)
-        if before == nil { slotKeys.append(key, to: Self.bucket(key)) }
-        changes.slots.append((key, before))
+        changes.slots.append((key, slots.updateValue(slot, forKey: key)))
     }
 
     /// Names an event; the first of that name stays.
     mutating func name(_ id: EventID, _ sequence: UInt64, noting changes: inout StagedChanges) {
         if let first = eventIDs.updateValue(sequence, forKey: id) {
-            eventIDs[id] = first
-            return
+            eventIDs.updateValue(first, forKey: id)
+        } else {
+            changes.eventIDs.append(id)
         }
-        eventIDKeys.append(id, to: Self.bucket(id))
-        changes.eventIDs.append(id)
     }
 
     /// Records that a customer reference reaches a contact point.
     mutating func refer(_ reference: RecipientKey, to key: SlotKey, noting changes: inout StagedChanges) {
-        guard let before = references.updateValue(ShortList(key), forKey: reference) else {
-            referenceKeys.append(reference, to: Self.bucket(reference))
-            changes.references.append((reference, nil))
-            return
-        }
-        var list = before
+        let before = references.updateValue(ShortList(key), forKey: reference)
+        guard var list = before else { return changes.references.append((reference, nil)) }
         if !list.contains(key) {
             list.append(key)
             changes.references.append((reference, before))
         }
-        references[reference] = list
+        references.updateValue(list, forKey: reference)
     }
 
     /// Restores what was before the changes.
     mutating func undo(_ changes: StagedChanges) {
-        for (key, before) in changes.slots.reversed() {
-            slots[key] = before
-            if before == nil { slotKeys.removeLast(of: Self.bucket(key)) }
-        }
-        for id in changes.eventIDs.reversed() {
-            eventIDs[id] = nil
-            eventIDKeys.removeLast(of: Self.bucket(id))
-        }
-        for (reference, before) in changes.references.reversed() {
-            references[reference] = before
-            if before == nil { referenceKeys.removeLast(of: Self.bucket(reference)) }
-        }
+        for (key, before) in changes.slots.reversed() { slots.restore(key, to: before) }
+        for id in changes.eventIDs.reversed() { eventIDs.restore(id, to: nil) }
+        for (reference, before) in changes.references.reversed() { references.restore(reference, to: before) }
     }
 
     /// Drops what an erasure destroys, and takes over the row that it leaves.
     mutating func forget(
         _ key: SlotKey, _ sequences: Set<UInt64>, _ references: Set<RecipientKey>, newer row: [UInt8]?
     ) {
-        if let place = slots.index(forKey: key) {
-            slots.values[place].sequences.removeAll { sequences.contains($0) }
-            if let row { slots.values[place].row = row }
+        if var slot = slots[key] {
+            slot.sequences.removeAll { sequences.contains($0) }
+            if let row { slot.row = row }
+            slots.updateValue(slot, forKey: key)
         }
-        for reference in references { self.references[reference]?.removeAll { $0 == key } }
+        for reference in references {
+            guard var list = self.references[reference] else { continue }
+            list.removeAll { $0 == key }
+            self.references.updateValue(list, forKey: reference)
+        }
     }
 
     // MARK: Dropping what the tables have
 
-    mutating func drop(_ key: SlotKey) { slots[key] = nil }
-    mutating func drop(_ id: EventID) { eventIDs[id] = nil }
-    mutating func drop(_ reference: RecipientKey) { references[reference] = nil }
+    mutating func drop(_ key: SlotKey) { slots.drop(key) }
+    mutating func drop(_ id: EventID) { eventIDs.drop(id) }
+    mutating func drop(_ reference: RecipientKey) { references.drop(reference) }
 }
 
 /// A generation on its way to the tables, and how far it is.
@@ -171,12 +151,18 @@ struct FrozenGeneration {
     let root: [UInt8]
     var cursor: Cursor
 
+    // Keys of each part in buckets; nil: its turn has not come.
+    var slotBuckets: KeyBuckets<SlotKey>?
+    var eventIDBuckets: KeyBuckets<EventID>?
+    var referenceBuckets: KeyBuckets<RecipientKey>?
+
     // Keys of the bucket at the cursor, in the order of the table; nil: not sorted yet.
     var slots: [SlotKey]?
     var eventIDs: [EventID]?
     var references: [RecipientKey]?
 
     // What the running step has written.
+    var stepRowCount = 0
     var writtenSlots: [SlotKey] = []
     var writtenEventIDs: [EventID] = []
     var writtenReferences: [RecipientKey] = []
@@ -206,6 +192,7 @@ struct FrozenGeneration {
     }
 
     private mutating func forgetStep() {
+        stepRowCount = 0
         writtenSlots.removeAll(keepingCapacity: true)
         writtenEventIDs.removeAll(keepingCapacity: true)
         writtenReferences.removeAll(keepingCapacity: true)

@@ -99,8 +99,8 @@ extension SQLiteRegister {
             else { throw StateRow.damaged }
             body(key, profile.anchorDay, profile.record)
         }
-        for slots in [frozen?.generation.slots ?? [:], active.slots] {
-            for (key, slot) in slots {
+        for generation in [frozen?.generation, active] {
+            try generation?.slots.forEach { key, slot throws(RegisterError) in
                 try slot.row.span.bytes.withUnsafeBytes { row throws(RegisterError) in
                     guard let profile = StateRow.profile(key, row) else { throw StateRow.damaged }
                     body(key, profile.anchorDay, profile.record)
@@ -135,6 +135,7 @@ extension SQLiteRegister {
             frozen = writing
             throw error
         }
+        derivedRowCount += UInt64(writing.stepRowCount)
         writing.keepStep()
         guard isComplete else {
             frozen = writing
@@ -149,12 +150,11 @@ extension SQLiteRegister {
     private func write(
         _ writing: inout FrozenGeneration, until deadline: ContinuousClock.Instant
     ) throws(RegisterError) -> Bool {
-        var rows = 0
         while true {
             let isDone = try writeRow(&writing)
             if isDone { return true }
-            rows += 1
-            if rows % 16 == 0, ContinuousClock.now >= deadline { return false }
+            writing.stepRowCount += 1
+            if writing.stepRowCount % 16 == 0, ContinuousClock.now >= deadline { return false }
         }
     }
 
@@ -176,7 +176,10 @@ extension SQLiteRegister {
     }
 
     private func writeSlot(_ writing: inout FrozenGeneration) throws(RegisterError) {
-        let keys = writing.generation.slotKeys
+        let keys =
+            writing.slotBuckets
+            ?? KeyBuckets(writing.generation.slots.keys, count: 1 << 10) { Int($0.high >> 54) }
+        writing.slotBuckets = keys
         if writing.moves(to: .eventIDs, after: keys.buckets.count) { return }
         var sorted = writing.slots.take()
         let next = writing.next(of: keys, sorted: &sorted, by: <)
@@ -194,7 +197,10 @@ extension SQLiteRegister {
     }
 
     private func writeEventID(_ writing: inout FrozenGeneration) throws(RegisterError) {
-        let keys = writing.generation.eventIDKeys
+        let keys =
+            writing.eventIDBuckets
+            ?? KeyBuckets(writing.generation.eventIDs.keys, count: 1 << 8) { Int($0.low & 0xFF) }
+        writing.eventIDBuckets = keys
         if writing.moves(to: .references, after: keys.buckets.count) { return }
         var sorted = writing.eventIDs.take()
         let next = writing.next(of: keys, sorted: &sorted) {
@@ -209,7 +215,10 @@ extension SQLiteRegister {
     }
 
     private func writeReference(_ writing: inout FrozenGeneration) throws(RegisterError) {
-        let keys = writing.generation.referenceKeys
+        let keys =
+            writing.referenceBuckets
+            ?? KeyBuckets(writing.generation.references.keys, count: 1 << 8) { Int($0.low & 0xFF) }
+        writing.referenceBuckets = keys
         if writing.moves(to: .blocks, after: keys.buckets.count) { return }
         var sorted = writing.references.take()
         let next = writing.next(of: keys, sorted: &sorted) {

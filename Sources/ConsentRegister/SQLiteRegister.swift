@@ -55,6 +55,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     var derivedBlockCount: UInt64 = 0
     /// What is staged is in it already.
     var active = Generation()
+    /// Places of the derived tables written since the start: contact points, event ids, references, blocks.
+    public internal(set) var derivedRowCount: UInt64 = 0
     var frozen: FrozenGeneration?
     /// Leaf hashes of the complete block that was last read.
     var lastBlock: (block: UInt64, leaves: [TreeHash])?

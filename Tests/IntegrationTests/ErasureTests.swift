@@ -55,11 +55,12 @@ import Testing
         same.eventID = granted.eventIDs.first
         #expect(try await client.grant(same).refusals.map(\.refusal) == [.erased])
 
-        // A later refusal leaves it erased; a list cannot bring the person back, and is not stored.
+        // A later refusal leaves it erased; a list cannot bring the person back, and is not stored. Its refusals
+        // are: no refusal is ever turned away.
         _ = try await client.withdraw(salon.refusal(address))
         #expect(try await reason() == .erased)
         let before = try await client.stats().sequence
-        for kind in [EventKind.grant, .withdraw] {
+        func importing(_ kind: EventKind) async throws -> ImportResult {
             var row = ImportRow(kind: kind, controller: salon.controller, contacts: [WriteContact(address)])
             row.channels = ChannelSet([.email])
             row.purposes = PurposeSet([salon.promotions])
@@ -67,10 +68,19 @@ import Testing
             row.act = .tickedBox
             row.source = .widget
             row.occurredAt = Timestamp(microseconds: 1_790_000_000_000_000)
-            let result = try await client.importRows([row])
+            return try await client.importRows([row])
+        }
+        for kind in [EventKind.grant, .contactSeen] {
+            let result = try await importing(kind)
             #expect(result.refused == 1 && result.issues.first?.refusals.map(\.refusal) == [.erased])
         }
         #expect(try await client.stats().sequence == before)
+        for (count, kind) in [EventKind.withdraw, .refuse, .object, .complaint].enumerated() {
+            #expect(try await importing(kind).recorded == 1, "\(kind)")
+            #expect(try await importing(kind).repeated == 1, "\(kind)")
+            #expect(try await client.stats().sequence == before + UInt64(count) + 1)
+            #expect(try await client.explain(salon.question(.email), Self.contacts(address)).answer.decision == .deny)
+        }
 
         // The person itself may consent again.
         #expect(try await client.grant(salon.grant([address], channels: [.email])).status == .recorded)
