@@ -27,6 +27,8 @@ final class RegisterWriter {
     private var lastHeartbeat = consent_monotonic_nanoseconds()
     private var lastHead = consent_monotonic_nanoseconds()
     private var isFlushing = false
+    /// Derived rows that have to be written before grants and imports go on.
+    private var owedRows = 0
     private(set) var hasFailed = false
     /// When a destruction that failed may be tried again, in monotonic nanoseconds.
     var nextErasureAttempt: UInt64 = 0
@@ -89,6 +91,7 @@ final class RegisterWriter {
         } catch {
             return stop("the index cannot take what was committed: \(error)", jobs)
         }
+        owe(for: executor.stagedCount)
         core.metrics.writes.count(executor.stagedCount)
         core.metrics.refusals.count(executor.refusedCount)
         let erasures = zip(jobs, completions).filter { $0.0.operation.isErasure }.map(\.0)
@@ -216,21 +219,35 @@ final class RegisterWriter {
     // MARK: Derived rows
 
     /// Whether a flush was begun and is not complete.
-    var wantsToRun: Bool { isFlushing }
+    var wantsToRun: Bool { isFlushing || owesRows }
 
     /// Whether so much is not flushed that it must go on while writes come.
     var isFlushUrgent: Bool { register.dirtyCount > core.limits.dirtyContactsMax }
+
+    /// Whether derived rows have to be written before grants and imports go on. Refusals never wait for it.
+    var owesRows: Bool { owedRows > 0 && !hasFailed }
+
+    /// Notes what a group has made necessary: an event has three derived rows, and one more is paid, so that
+    /// what is being written is complete before as much has come again.
+    private func owe(for eventCount: Int) {
+        guard register.dirtyCount > core.limits.dirtyContactsLimit else { return owedRows = 0 }
+        owedRows += 4 * eventCount
+    }
 
     /// Writes a part of the derived rows.
     /// - Parameter isIdle: whether nothing waits for the end of the step.
     func flushStep(isIdle: Bool) {
         guard !hasFailed, isFlushing || register.dirtyCount > 0 else { return }
-        let microseconds = isIdle ? core.limits.flushStepMicroseconds : core.limits.readStepMicroseconds
+        let microseconds =
+            isIdle || owesRows ? core.limits.flushStepMicroseconds : core.limits.readStepMicroseconds
+        let before = register.derivedRowCount
         do throws(RegisterError) {
             isFlushing = try !register.flushDerived(budget: .microseconds(microseconds))
+            owedRows = isFlushing ? max(0, owedRows - Int(register.derivedRowCount - before)) : 0
             postFigures()
         } catch {
             isFlushing = false
+            owedRows = 0
             if error.isFatal { return stop("the register failed: \(error)", []) }
             complainOfSpace("derived rows were not written; trying again later", error)
         }

@@ -107,8 +107,8 @@ struct WriteExecutor {
         }
     }
 
-    /// Whether no event can have the write's id: the id is of the content, so an event of that id is about one
-    /// of the same contact points, and none of them is on file.
+    /// Whether no event can have the write's id: the id is of the content, so an event of that id is about
+    /// one of the same contact points, and none of them is on file.
     private func isCertainlyNew(_ command: WriteCommand) -> Bool {
         guard command.isNamedByContent, !command.contacts.isEmpty else { return false }
         return !command.contacts.contains { register.mayHold($0.slot) }
