@@ -28,7 +28,8 @@ public struct ContactAddress: Hashable, Sendable, CustomStringConvertible, Custo
     public init(kind: ContactKind, utf8: UnsafeRawBufferPointer, region: PhoneRegion?) throws(AddressError) {
         self.kind = kind
         // In a scratch buffer first, so that what is kept is no larger than the address.
-        let result = withUnsafeTemporaryAllocation(byteCount: Self.scratchByteCount, alignment: 8) { scratch in
+        let result = withUnsafeTemporaryAllocation(byteCount: Self.scratchByteCount, alignment: 8) {
+            scratch in
             Result<[UInt8], AddressError> { () throws(AddressError) in
                 let count = try Self.normalise(utf8, kind: kind, region: region, into: scratch)
                 return [UInt8](scratch[..<count])

@@ -87,7 +87,8 @@ extension ContactState {
     }
 }
 
-/// What a record holds, before it is laid out: channels ascending, and the cells of all of them in their order.
+/// What a record holds, before it is laid out: channels ascending, and the cells of all of them in their
+/// order.
 private struct FlatState {
     var channels: [FlatChannel] = []
     var cells: [(purpose: PurposeID, outcome: CellOutcome)] = []

@@ -182,7 +182,9 @@ public enum GrantGate {
         if draft.channels.namesNone || draft.channels.isAll || draft.hasUnknownChannel {
             findings.add(.notSpecific, draft.hasUnknownChannel ? "unknown channel" : "no channel named")
         }
-        if draft.channels.rawValue & ~1 & ~ChannelSet.known.rawValue != 0 { findings.add(.notSpecific, "unknown channel") }
+        if draft.channels.rawValue & ~1 & ~ChannelSet.known.rawValue != 0 {
+            findings.add(.notSpecific, "unknown channel")
+        }
         if draft.purposes.isAll || (draft.purposes.namesNone && !draft.hasUnknownPurpose) {
             findings.add(.notSpecific, "no purpose named")
         }
@@ -274,5 +276,7 @@ private struct Findings {
         list.append(RefusalFinding(refusal, subject: subject()))
     }
 
-    var sorted: [RefusalFinding] { list.count < 2 ? list : list.sorted { $0.refusal.rawValue < $1.refusal.rawValue } }
+    var sorted: [RefusalFinding] {
+        list.count < 2 ? list : list.sorted { $0.refusal.rawValue < $1.refusal.rawValue }
+    }
 }

@@ -1,8 +1,8 @@
 // import: rows of a CSV file into the register.
 //
 // The file is read once, from front to back, and never held whole; rows go out in requests of up to 1,000, a
-// few of them in flight at a time. Bad rows are listed and kept out, good rows are recorded. A row is named by
-// its content, so the same file again changes nothing: an import that was cut short, on either side, is
+// few of them in flight at a time. Bad rows are listed and kept out, good rows are recorded. A row is named
+// by its content, so the same file again changes nothing: an import that was cut short, on either side, is
 // finished by running it again.
 
 import ArgumentParser
@@ -26,7 +26,7 @@ struct ImportCommand: ClientCommand {
     @Option(help: ArgumentHelp("File to list the bad rows in, as CSV.", valueName: "file")) var errors:
         String?
 
-    private static let inFlightMax = 6
+    private static let inFlightMax = 12
 
     func run(_ client: ConsentClient) async throws {
         let catalogue = try await CatalogueView(client)

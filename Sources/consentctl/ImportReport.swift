@@ -1,8 +1,8 @@
 // What became of an import: counts, reasons, and the list of bad rows.
 //
 // Rows are reported in the order of the file, whatever the order of the answers. Bad rows are written as they
-// come, to the file of errors or to stderr, so that a file of nothing but bad rows takes no more memory than a
-// good one; only a JSON document holds them, and only the first ones.
+// come, to the file of errors or to stderr, so that a file of nothing but bad rows takes no more memory than
+// a good one; only a JSON document holds them, and only the first ones.
 
 import ConsentClient
 
@@ -103,7 +103,9 @@ struct ImportReport: ~Copyable {
                 remedies[code] = RefusalNote(code: note.code).sentence(locale: locale)
             }
         }
-        issues.sort { ($0.line, $0.column) < ($1.line, $1.column) }
+        // Several of one row stay in their order.
+        issues = issues.enumerated()
+            .sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }.map(\.element)
         try list(issues, &progress)
     }
 
@@ -135,7 +137,8 @@ struct ImportReport: ~Copyable {
         facts.add("refused", String(total.refused))
         facts.add("unreadable", String(unreadable))
         facts.add("sequence", String(total.sequence))
-        facts.add("time", "\(Progress.time(seconds)), \(Int(Double(rows) / max(seconds, 0.001))) rows a second")
+        facts.add(
+            "time", "\(Progress.time(seconds)), \(Int(Double(rows) / max(seconds, 0.001))) rows a second")
         facts.print()
         guard !reasons.isEmpty else { return }
         var table = Table("REASON", "ROWS", "REMEDY")

@@ -29,22 +29,18 @@ struct Progress {
         last = start
     }
 
-    /// Shows a count, at most ten times a second.
+    /// Shows a count, on a terminal ten times a second at most.
     /// - Parameter fraction: the share of the work that is done, 0…1; nil: not known.
     mutating func show(_ count: Int, fraction: Double? = nil) {
         let now = ContinuousClock.now
-        switch style {
-        case .off: return
-        case .terminalOnly, .everywhere where isTerminal:
-            guard isTerminal, now - last > .milliseconds(100) else { return }
-            isShown = true
-            let bar = fraction.map { Self.bar($0) + " " } ?? ""
-            Terminal.error("\r\u{1B}[K\(bar)\(line(count, fraction, at: now))")
-        case .everywhere:
-            guard now - last > .seconds(5) else { return }
-            Terminal.error(line(count, fraction, at: now) + "\n")
-        }
+        guard style != .off, isTerminal || style == .everywhere,
+            now - last > (isTerminal ? .milliseconds(100) : .seconds(5))
+        else { return }
         last = now
+        guard isTerminal else { return Terminal.error(line(count, fraction, at: now) + "\n") }
+        isShown = true
+        let bar = fraction.map { Self.bar($0) + " " } ?? ""
+        Terminal.error("\r\u{1B}[K\(bar)\(line(count, fraction, at: now))")
     }
 
     /// Takes the bar away, so that something else can be written.

@@ -55,8 +55,8 @@ import Testing
         same.eventID = granted.eventIDs.first
         #expect(try await client.grant(same).refusals.map(\.refusal) == [.erased])
 
-        // A later refusal leaves it erased; a list cannot bring the person back, and is not stored. Its refusals
-        // are: no refusal is ever turned away.
+        // A later refusal leaves it erased; a list cannot bring the person back, and is not stored. Its
+        // refusals are: no refusal is ever turned away.
         _ = try await client.withdraw(salon.refusal(address))
         #expect(try await reason() == .erased)
         let before = try await client.stats().sequence
@@ -79,7 +79,9 @@ import Testing
             #expect(try await importing(kind).recorded == 1, "\(kind)")
             #expect(try await importing(kind).repeated == 1, "\(kind)")
             #expect(try await client.stats().sequence == before + UInt64(count) + 1)
-            #expect(try await client.explain(salon.question(.email), Self.contacts(address)).answer.decision == .deny)
+            #expect(
+                try await client.explain(salon.question(.email), Self.contacts(address)).answer.decision
+                    == .deny)
         }
 
         // The person itself may consent again.

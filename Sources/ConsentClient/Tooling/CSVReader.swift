@@ -31,7 +31,9 @@ package struct CSVRecord: Hashable, Sendable {
     package init() {}
 
     /// Bytes of its fields.
-    package var byteCount: Int { (fields.last?.range.upperBound ?? 0) - (fields.first?.range.lowerBound ?? 0) }
+    package var byteCount: Int {
+        (fields.last?.range.upperBound ?? 0) - (fields.first?.range.lowerBound ?? 0)
+    }
 
     /// A field's text.
     package func text(_ place: Int) -> String {

@@ -1,11 +1,11 @@
 // The rows of an import file: from the fields of a CSV record to what Import takes.
 //
-// Files have millions of rows and few distinct words, so what a word means is looked up once and remembered by
-// its bytes; only addresses, references and times are read anew in each row.
+// Files have millions of rows and few distinct words, so what a word means is looked up once and remembered
+// by its bytes; only addresses, references and times are read anew in each row.
 //
 // Invariant: a row is either complete and understood, or every mistake in it is named with its column.
-// Nothing is guessed: an unknown code, a time without offset or an unknown word is a mistake, and mistakes are
-// never remembered.
+// Nothing is guessed: an unknown code, a time without offset or an unknown word is a mistake, and mistakes
+// are never remembered.
 
 import ConsentDomain
 
@@ -267,7 +267,9 @@ package struct ImportRowReader {
         return record.withBytes(place) { String(decoding: Self.trimmed($0), as: UTF8.self) }
     }
 
-    private static func known<Value>(_ column: Column, _ record: CSVRecord, _ words: KnownWords<Value>) -> Value? {
+    private static func known<Value>(_ column: Column, _ record: CSVRecord, _ words: KnownWords<Value>)
+        -> Value?
+    {
         guard let place = column.place else { return nil }
         return record.withBytes(place) { words.value(of: $0) }
     }
