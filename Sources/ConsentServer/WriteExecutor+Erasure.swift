@@ -32,12 +32,7 @@ extension WriteExecutor {
         for target in due {
             var event = event(of: command, target)
             event.retentionDay = restriction
-            if var personal = event.personal {
-                personal.reference = ""
-                personal.staff = ""
-                personal.evidence = Evidence()
-                event.personal = personal
-            }
+            event.personal?.removeTexts()
             events.append(try stage(event, target.subject))
         }
         return .recorded(events)
@@ -58,5 +53,14 @@ extension WriteExecutor {
             if state.cells.allSatisfy({ $0.grant == nil && $0.pending == nil }) { return true }
         }
         return false
+    }
+}
+
+extension PersonalPart {
+    /// Leaves the key, the id and the commitments.
+    mutating func removeTexts() {
+        reference = ""
+        staff = ""
+        evidence = Evidence()
     }
 }
