@@ -39,6 +39,9 @@ struct WriteExecutor {
         case .importRows(let rows, let dryRun):
             let response = try importRows(rows, dryRun: dryRun)
             return Completion(job.call) { response.encode(into: &$0) }
+        case .retireLapsed(let step):
+            let response = try retire(step)
+            return Completion(job.call) { response.encode(into: &$0) }
         case .putController, .putPurpose, .putNotice, .invalidateNotice:
             return try changeCatalogue(job)
         }
@@ -235,7 +238,7 @@ struct WriteExecutor {
         return subjects
     }
 
-    private func subject(
+    func subject(
         of slot: SlotKey, _ kind: ContactKind, _ command: WriteCommand, controller: ControllerID,
         position: Int
     ) -> WriteSubject {

@@ -70,7 +70,7 @@ import Testing
             return row
         }
         let old = Timestamp(microseconds: 1_790_000_000_000_000)
-        for kind in [EventKind.grant, .renew, .contactSeen] {
+        for kind in [EventKind.grant, .contactSeen] {
             let result = try await client.importRows([row(kind, at: old)])
             let found = result.issues.first?.refusals.map(\.refusal) ?? []
             #expect(result.refused == 1 && found.contains(.erased), "\(kind): \(found)")
