@@ -42,12 +42,11 @@ final class RegisterWriter {
 
     // MARK: Writes
 
-    /// Commits jobs, refusals first as they come. A change to the catalogue makes a group of its own, so that
-    /// the jobs after it see it.
+    /// Commits jobs, refusals first as they come. What stands alone makes a group of its own.
     func commit(_ jobs: [WriteJob]) {
         var group: [WriteJob] = []
         for job in jobs {
-            if job.operation.isCatalogue {
+            if job.operation.standsAlone {
                 commitGroup(group)
                 group.removeAll()
                 commitGroup([job])

@@ -42,6 +42,9 @@ struct WriteExecutor {
         case .importRows(let rows, let dryRun):
             let response = try importRows(rows, dryRun: dryRun)
             return Completion(job.call) { response.encode(into: &$0) }
+        case .retireLapsed(let step):
+            let response = try retire(step)
+            return Completion(job.call) { response.encode(into: &$0) }
         case .putController, .putPurpose, .putNotice, .invalidateNotice:
             return try changeCatalogue(job)
         }
@@ -77,7 +80,14 @@ struct WriteExecutor {
         case .success(let targets):
             if dryRun { return .recorded(0..<0) }
             if command.kind == .erase { return try erase(command, targets) }
-            for target in targets { try stage(event(of: command, target), target.subject) }
+            // What a list says of an erased person is kept by the key alone.
+            let isBare =
+                command.via == .import && command.kind.isRefusal ? try isErasedForGood(command) : false
+            for target in targets {
+                var target = target
+                if isBare { target.subject = target.subject.withoutTexts }
+                try stage(event(of: command, target), target.subject)
+            }
             return .recorded(stagedCount - targets.count..<stagedCount)
         }
     }
@@ -150,7 +160,9 @@ struct WriteExecutor {
         if command.contacts.isEmpty && command.badContacts.isEmpty && command.reference.isEmpty {
             findings.append(RefusalFinding(.badAddress, subject: "no address and no reference"))
         }
-        // A list brings an erased person back onto the file only with a refusal, which is never turned away.
+        // A list brings nothing of an erased person back onto the file, except that they refused, by the key
+        // alone: a grant that the person gave after the erasure, and that arrives late, must find the
+        // refusals that came after it.
         if command.via == .import, !command.kind.isRefusal, try isErasedForGood(command) {
             findings.append(RefusalFinding(.erased))
         }
@@ -240,7 +252,7 @@ struct WriteExecutor {
         return subjects
     }
 
-    private func subject(
+    func subject(
         of slot: SlotKey, _ kind: ContactKind, _ command: WriteCommand, controller: ControllerID,
         position: Int
     ) -> WriteSubject {
