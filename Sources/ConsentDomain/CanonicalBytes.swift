@@ -148,6 +148,7 @@ struct CanonicalReader {
     }
 
     mutating func text(_ field: String, count: Int) throws(CanonicalFormError) -> String {
+        if count == 0 { return "" }
         guard let text = String(validating: try read(count: count), as: UTF8.self) else {
             throw .badText(form: form, field: field)
         }
@@ -155,7 +156,11 @@ struct CanonicalReader {
     }
 
     mutating func zeros(_ field: String, count: Int) throws(CanonicalFormError) {
-        for byte in try read(count: count) where byte != 0 { throw bad(field, byte) }
+        guard count <= available else { throw .truncated(form: form, needed: count, available: available) }
+        for _ in 0..<count {
+            let byte = try read(UInt8.self)
+            guard byte == 0 else { throw bad(field, byte) }
+        }
     }
 
     /// One byte that is the raw value of an enum.

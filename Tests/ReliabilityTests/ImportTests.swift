@@ -57,7 +57,8 @@ import Testing
         /// - Parameter rows: rows that are given before.
         func interrupted(
             after rows: Int, killing victim: (ProgramUnderTest) -> ProgramUnderTest
-        ) throws -> (code: Int32, output: String, errors: String) {
+        ) async throws -> (code: Int32, output: String, errors: String) {
+            let client = try await client()
             let pipe = Pipe()
             let program = try ProgramUnderTest(
                 "consentctl", arguments("-"), input: pipe.fileHandleForReading)
@@ -65,7 +66,9 @@ import Testing
             let text = ImportFile.header + ImportFile(salon).rows(0..<rows)
             // Returns when all but what fits into the pipe has been read, with requests in flight.
             try pipe.fileHandleForWriting.write(contentsOf: Data(text.utf8))
+            while try await client.stats().sequence == start { try await Task.sleep(for: .milliseconds(1)) }
             victim(program).signal(SIGKILL)
+            await client.close()
             try pipe.fileHandleForWriting.close()
             return program.wait()
         }
@@ -114,7 +117,7 @@ import Testing
         let site = try await Site()
         let file = site.folder.file("rows.csv")
         try ImportFile(site.salon).write(Self.rowCount, to: file)
-        let ended = try site.interrupted(after: rows) { $0 }
+        let ended = try await site.interrupted(after: rows) { $0 }
         #expect(ended.code == -SIGKILL, "seed \(seed): \(ended.errors)")
         try await site.finishAndAudit(file, rows: Self.rowCount, note: "seed \(seed)")
         site.stop()
@@ -128,7 +131,7 @@ import Testing
         let file = site.folder.file("rows.csv")
         try ImportFile(site.salon).write(Self.rowCount, to: file)
         let daemon = site.daemon.program
-        let ended = try site.interrupted(after: rows) { _ in daemon }
+        let ended = try await site.interrupted(after: rows) { _ in daemon }
         #expect(daemon.wait().code == -SIGKILL)
         #expect(ended.code == 69, "seed \(seed): \(ended.errors)")
         #expect(ended.errors.contains("run the same command again"), "\(ended.errors)")
