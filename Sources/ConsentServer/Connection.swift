@@ -9,6 +9,7 @@
 
 import CPlatform
 import ConsentDomain
+import ConsentRegister
 import Logging
 import NIOCore
 import WireProtocol
@@ -31,6 +32,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     @exclusivity(unchecked) var output = FrameWriter(minimumCapacity: 4096)
     @exclusivity(unchecked) var gathered = GatheredChecks()
     let scratch: CheckScratch
+    /// Salts of the personal parts that writes bring.
+    @exclusivity(unchecked) var salts = SaltPool()
     var streams: [UInt32: any ServerStream] = [:]
     @exclusivity(unchecked) private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
     private var unread: ByteBuffer?
