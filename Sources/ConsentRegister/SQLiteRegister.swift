@@ -56,7 +56,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     var active = Generation(isWritten: true)
     var frozen: FrozenGeneration?
     /// Leaf hashes of the complete block that was last read.
-    var lastBlock: (block: UInt64, leaves: [TreeHash])?
+    var lastBlock: (block: UInt64, tree: BlockTree)?
     var isStopped = false
     /// Erase events whose destruction is not done.
     var erasures = ErasureQueue()
