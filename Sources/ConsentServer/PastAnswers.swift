@@ -179,7 +179,7 @@ extension ReadHandler {
             let subject = subject(
                 connection, header, controller, request.contact, "", channel: Channel(request.channel))
         else { return }
-        query(connection, header) { writer throws(RegisterError) in
+        query(connection, header, AuditEntry(.checkAt, controller, subject)) { writer throws(RegisterError) in
             let answer = try PastAnswers.checkAt(writer, request, subject: subject)
             return answer.map { answer in { answer.encode(into: &$0) } }
         }
@@ -194,6 +194,8 @@ extension ReadHandler {
                 "no controller has number \(controller.rawValue): see consentctl controller list")
             return connection.endCall(header.stream)
         }
-        open(connection, header, ReviewSource(controller: controller, within: request.within))
+        open(
+            connection, header, AuditEntry(.review, controller, .everyone),
+            ReviewSource(controller: controller, within: request.within))
     }
 }
