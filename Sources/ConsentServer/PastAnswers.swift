@@ -4,6 +4,7 @@
 // decision itself is that of Explain.
 
 import ConsentDomain
+import ConsentProof
 import ConsentRegister
 import ConsentWire
 import WireProtocol
@@ -70,6 +71,36 @@ final class CatalogueHistory {
                 return (try? Controller(decoding: event.payload))?.id == controller
             default: return false
             }
+        }
+    }
+}
+
+extension RegisterWriter {
+    /// The catalogue's events that concern a controller, ascending: from them alone follows all that the
+    /// words of its other events need.
+    /// - Parameters:
+    ///   - head: of the log; later events do not count.
+    ///   - notices: ids of the notices that are wanted.
+    func catalogueEvents(
+        of controller: ControllerID, until head: SignedHead, notices: Set<NoticeID>
+    ) throws(RegisterError) -> [ConsentEvent] {
+        try catalogueHistory.refresh(register)
+        return catalogueHistory.events.filter { event in
+            guard event.sequence <= head.treeSize else { return false }
+            return switch event.kind {
+            case .purposePut: true
+            case .noticePut, .noticeInvalidated: event.notice.map(notices.contains) ?? false
+            default: event.controller == controller
+            }
+        }
+    }
+
+    /// Signs a file that is handed over.
+    func signature(of seal: FileSeal, with head: SignedHead) throws(RegisterError) -> [UInt8] {
+        do throws(ProofError) {
+            return try seal.signature(with: head, by: core.logKey)
+        } catch {
+            throw .corrupt("\(error)")
         }
     }
 }
