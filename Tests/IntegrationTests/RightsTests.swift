@@ -223,7 +223,7 @@ import Testing
             "consentctl", ["export", "--format", "kantara"] + options + who)
         #expect(receipt.code == 0 && receipt.output.contains("KI-CR-v1.1.0"))
         let erased = try ProgramUnderTest.run("consentctl", ["erase", "--yes"] + options + who)
-        #expect(erased.code == 0 && erased.errors.contains("1 events about 1 contact points"))
+        #expect(erased.code == 0 && erased.errors.contains("1 event about 1 contact point"))
         #expect(await client.check(salon.question(.email), .address("cli@example.fr")).decision == .deny)
         let dump = server.folder.file("dump")
         let dumped = try ProgramUnderTest.run(
