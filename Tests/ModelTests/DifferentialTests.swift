@@ -69,14 +69,13 @@ struct Difference: CustomStringConvertible {
                     + "\(event.source)"
             }
         }
-        let question = asked.question
         let subject = "\(asked.subject.controller.rawValue)/\(asked.subject.kind)"
         return """
             difference, SEED=\(seed): model \(answers.model), others \(answers.others)
             \(lines.joined(separator: "\n"))
-            asked \(isPast ? "of the past" : "now") \(subject) \(question.channel) \
-            \(question.purpose.rawValue) at \(question.at.rfc3339) \
-            (day \(question.at.day.rawValue)) known \(question.known)
+            asked \(isPast ? "of the past" : "now") \(subject) \(asked.channel) \
+            \(asked.purpose.rawValue) at \(asked.at.rfc3339) \
+            (day \(asked.at.day.rawValue)) known \(asked.known)
             """
     }
 }
@@ -125,18 +124,18 @@ struct DifferentialRun {
     }
 
     private static func ask(_ ledger: Ledger, _ asked: Question, _ isPast: Bool) throws -> Answers {
+        let model = ledger.model(asked)
         if isPast {
-            let model = ledger.model(asked)
             let fold = try ledger.pastAnswer(asked)
             return Answers(model: model, others: [fold], differ: fold != model)
         }
         let answers = ledger.answers(asked)
         // Checks see no neighbours: that a grant exists next door needs scope read.
-        let isNextDoor = answers.model == .otherChannel || answers.model == .otherPurpose
-        let expected = isNextDoor ? Reason.noRecord : answers.model
+        let isNextDoor = model == .otherChannel || model == .otherPurpose
+        let expected = isNextDoor ? Reason.noRecord : model
         return Answers(
-            model: answers.model, others: [answers.fold, answers.index],
-            differ: answers.fold != answers.model || answers.index != expected)
+            model: model, others: [answers.fold, answers.index],
+            differ: answers.fold != model || answers.index != expected)
     }
 
     /// The answers after a log that is given in full.

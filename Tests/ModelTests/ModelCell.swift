@@ -1,247 +1,223 @@
-// The history of one cell as the model defines it: which requests were open, which acts count, which denials
-// were heard, each at any point of the log.
+// The naive model's cell: one channel and one purpose of a contact point, lived through once more in the order
+// in which things occurred.
 //
-// "Before a sequence" means: from what had been recorded by then. Definitions refer only to earlier
-// sequences, so they end. Answers that are asked for again are remembered; nothing else is kept.
+// Invariant: at most one of consent, request and denial stands at any moment, except that a denial that spans
+// more than its cell stays beside a narrower one and is named first.
 
 import ConsentDomain
 
-/// One (channel, purpose) of one contact point.
-final class ModelCell {
+/// A consent in the cell.
+struct ModelConsent {
+    /// The last act that gave or extended it.
+    var given: ModelAct
+    /// What was shown; 0: unknown.
+    var notice: UInt16
+    /// The day at whose start it ends; none: no such policy.
+    var validityDay: Day
+}
+
+struct ModelCell {
     private let channel: Channel
     private let purpose: PurposeID
-    private let events: [ConsentEvent]
-    private let contacts: [ConsentEvent]
-    private let requests: [ConsentEvent]
-    private let candidates: [ConsentEvent]
-    private let denyingEvents: [ConsentEvent]
-    private var countsKnown: [UInt64: Bool] = [:]
-    private var opensKnown: [UInt64: Bool] = [:]
-    private var heardKnown: [UInt64: Bool] = [:]
+    private let file: ModelFile
 
-    init(kind: ContactKind, events: [ConsentEvent], channel: Channel, purpose: PurposeID) {
-        self.events = events
+    private var consent: ModelConsent?
+    /// The day on which a request that waits for its confirmation lapses.
+    private var waitsUntil: Day?
+    /// Requests whose token is good, by sequence.
+    private var tokens: [UInt64: ModelAct] = [:]
+    private var isErased = false
+    /// An objection, a complaint, a STOP or a refusal of all channels or purposes.
+    private var wideDenial: Reason?
+    private var ownDenial: Reason?
+    private var isUnproven = false
+
+    init(_ channel: Channel, _ purpose: PurposeID, in file: ModelFile) {
         self.channel = channel
         self.purpose = purpose
-        contacts = events.filter(Self.isContact)
-        func grants(_ event: ConsentEvent) -> Bool { Self.grantScope(event, kind, channel, purpose) }
-        requests = events.filter { $0.kind == .grant && $0.pendingChannels.covers(channel) && grants($0) }
-        candidates = events.filter { event in
-            switch event.kind {
-            case .grant: !event.pendingChannels.covers(channel) && grants(event)
-            case .confirm, .renew: grants(event)
-            default: false
-            }
+        self.file = file
+        isErased = file.erasedAt != nil
+        for act in file.acts { live(through: act) }
+    }
+
+    /// The answer from what stands in the end; nil where nothing does.
+    var reason: Reason? {
+        if let consent {
+            if hasExpired(consent, by: file.now) { return .expired }
+            return file.isInvalid(notice: consent.notice, at: file.now) ? .noticeInvalidated : .consent
         }
-        denyingEvents = events.filter { Self.isDenial($0) && Self.denialScope($0, channel, purpose) }
-        isUnprovenNamed = events.contains { $0.kind == .unprovenImport && grants($0) }
+        if let waitsUntil { return file.now < startOfDay(waitsUntil) ? .pending : .lapsed }
+        if isErased { return .erased }
+        return wideDenial ?? ownDenial ?? (isUnproven ? .unproven : nil)
     }
 
-    private let isUnprovenNamed: Bool
-
-    /// An unproven import counts where nothing else was on file.
-    var isUnproven: Bool { isUnprovenNamed }
-
-    // MARK: Denials
-
-    /// The denials that had been heard before a sequence.
-    func denials(before sequence: UInt64) -> [ConsentEvent] {
-        denyingEvents.filter { $0.sequence < sequence && isHeard($0) }
-    }
-
-    /// An invalidation is heard where it ends something that stood; the other denials always are.
-    private func isHeard(_ denial: ConsentEvent) -> Bool {
-        guard denial.kind == .invalidate else { return true }
-        if let known = heardKnown[denial.sequence] { return known }
-        let acts = candidates.filter { stands($0, before: denial.sequence) }
-        let request = openRequest(before: denial.sequence)
-        let isHeard = (acts + (request.map { [$0] } ?? [])).contains { beats(denial, $0) }
-        heardKnown[denial.sequence] = isHeard
-        return isHeard
-    }
-
-    /// By occurrence; a tie goes to the denial, and so does a denial that was recorded later unless it
-    /// occurred more than five minutes before. An import lifts nothing.
-    private func beats(_ denial: ConsentEvent, _ act: ConsentEvent) -> Bool {
-        if isImport(act) { return true }
-        if denial.time.rawValue >= act.time.rawValue { return true }
-        return denial.sequence > act.sequence
-            && act.time.microseconds - denial.time.microseconds <= Model.clockDoubt
-    }
-
-    private func isBeaten(_ act: ConsentEvent, before sequence: UInt64) -> Bool {
-        denyingEvents.contains { $0.sequence < sequence && beats($0, act) && isHeard($0) }
-    }
-
-    // MARK: Double opt-in
-
-    /// The request that a confirmation could confirm. A second request while one is open does not restart
-    /// its lapse: it joins it.
-    func openRequest(before sequence: UInt64) -> ConsentEvent? {
-        let opened = requests.filter { $0.sequence < sequence && opens($0) }
-        guard let last = opened.max(by: { $0.sequence < $1.sequence }) else { return nil }
-        let isConfirmed = candidates.contains {
-            $0.kind == .confirm && $0.sequence > last.sequence && $0.sequence < sequence && counts($0)
-        }
-        return isConfirmed || isBeaten(last, before: sequence) ? nil : last
-    }
-
-    private func opens(_ request: ConsentEvent) -> Bool {
-        if let known = opensKnown[request.sequence] { return known }
-        var opens = !isBeaten(request, before: request.sequence)
-        if opens, let open = openRequest(before: request.sequence) {
-            opens = request.time.rawValue >= open.lapseDay.midnight.rawValue
-        }
-        opensKnown[request.sequence] = opens
-        return opens
-    }
-
-    // MARK: Acts
-
-    /// Whether an act counted when it was recorded: a confirmation needs an open request that has not lapsed
-    /// by the click, a renewal an act that stands. A confirmation names the contact point and the cells of
-    /// the request whose token it carries; one that is older than what is open confirms nothing.
-    private func counts(_ act: ConsentEvent) -> Bool {
-        if let known = countsKnown[act.sequence] { return known }
-        var counts = !isBeaten(act, before: act.sequence)
-        if counts {
-            switch act.kind {
-            case .confirm:
-                let open = openRequest(before: act.sequence)
-                counts =
-                    open.map {
-                        $0.sequence <= act.refersTo && act.refersTo < act.sequence
-                            && act.time.rawValue < $0.lapseDay.midnight.rawValue
-                    } ?? false
-            case .renew: counts = rulingAct(before: act.sequence) != nil
-            default: break
-            }
-        }
-        countsKnown[act.sequence] = counts
-        return counts
-    }
-
-    private func stands(_ act: ConsentEvent, before sequence: UInt64) -> Bool {
-        act.sequence < sequence && counts(act) && !isBeaten(act, before: sequence)
-    }
-
-    /// The latest act that stands, by occurrence; at the same time a live one before an import.
-    func rulingAct(before sequence: UInt64) -> ConsentEvent? {
-        func rank(_ act: ConsentEvent) -> (Int64, Int, UInt64) {
-            (act.time.rawValue, isImport(act) ? 0 : 1, act.sequence)
-        }
-        return candidates.filter { stands($0, before: sequence) }.max { rank($0) < rank($1) }
-    }
-
-    /// What came in by import stays one, also where it is confirmed later.
-    private func isImport(_ act: ConsentEvent) -> Bool {
-        if act.via == .import { return true }
-        guard act.kind == .confirm else { return false }
-        return openRequest(before: act.sequence)?.via == .import
-    }
-
-    /// The notice that was shown; a confirmation or a renewal without one of its own is about the former.
-    func notice(of act: ConsentEvent) -> UInt16 {
-        guard act.noticeOrdinal == 0 else { return act.noticeOrdinal }
-        switch act.kind {
-        case .confirm: return openRequest(before: act.sequence)?.noticeOrdinal ?? 0
-        case .renew: return rulingAct(before: act.sequence).map(notice) ?? 0
-        default: return 0
+    private mutating func live(through act: ModelAct) {
+        switch act.event.kind {
+        case .grant where act.names(channel, purpose):
+            let waits = act.event.pendingChannels.contains(ChannelSet([channel]))
+            waits ? ask(act) : grant(act)
+        case .confirm where act.names(channel, purpose): confirm(act)
+        case .renew where act.names(channel, purpose): renew(act)
+        case .unprovenImport where act.names(channel, purpose): isUnproven = true
+        case .invalidate where concerns(act): if consent != nil { end(.invalid) }
+        case .reassigned where concerns(act):
+            // Whoever asked or consented is no longer the one who holds the number.
+            if consent != nil || waitsUntil != nil { end(.reassigned) }
+            tokens = [:]
+        case _ where act.takes && concerns(act): deny(act)
+        default: break
         }
     }
 
-    // MARK: Ends
+    // MARK: What gives
 
-    /// Day at whose start an act ends, as known before a sequence. A grant states it. A confirmation or a
-    /// renewal only moves the end of what stood to a later day. Retention that had run out by a contact ended
-    /// what stood then, and the contact does not bring it back.
-    func validity(of act: ConsentEvent, before sequence: UInt64) -> Day {
-        var day = act.validityDay
-        if act.kind != .grant, day != .none, let previous = rulingAct(before: act.sequence) {
-            day = max(day, validity(of: previous, before: act.sequence + 1))
+    /// A consent given at once. It stands for itself: its notice and its day replace those before it.
+    private mutating func grant(_ act: ModelAct) {
+        guard !isBeaten(act) else { return }
+        begin(ModelConsent(given: act, notice: act.event.noticeOrdinal, validityDay: act.event.validityDay))
+    }
+
+    /// A request that waits for a confirmation.
+    private mutating func ask(_ act: ModelAct) {
+        guard !isBeaten(act) else { return }
+        tokens[act.event.sequence] = act
+        // A consent in force stays what it is.
+        if let consent, isInForce(consent, at: act.time) { return }
+        // A second request does not prolong the first one's wait.
+        if let waitsUntil, act.time < startOfDay(waitsUntil) { return }
+        clear()
+        waitsUntil = act.event.lapseDay
+    }
+
+    /// A click on a token: of this contact point, for this cell, once, before it lapses. Its request has
+    /// been forgotten if a refusal came in between.
+    private mutating func confirm(_ act: ModelAct) {
+        guard let request = tokens[act.event.refersTo], !isBeaten(act) else { return }
+        guard act.time < startOfDay(request.event.lapseDay) else { return }
+        if let waitsUntil, act.time >= startOfDay(waitsUntil) { return }
+        tokens[act.event.refersTo] = nil
+        let shown = act.event.noticeOrdinal != 0 ? act.event.noticeOrdinal : request.event.noticeOrdinal
+        extend(ModelConsent(given: act, notice: shown, validityDay: act.event.validityDay))
+    }
+
+    /// A renewal needs a consent that is still in force.
+    private mutating func renew(_ act: ModelAct) {
+        guard let consent, isInForce(consent, at: act.time), !isBeaten(act) else { return }
+        let shown = act.event.noticeOrdinal != 0 ? act.event.noticeOrdinal : consent.notice
+        extend(ModelConsent(given: act, notice: shown, validityDay: act.event.validityDay))
+    }
+
+    /// Begins a consent, or moves one that is in force to a later day, never to an earlier.
+    private mutating func extend(_ new: ModelConsent) {
+        var new = new
+        if let old = consent, isInForce(old, at: new.given.time) {
+            let isEndless = old.validityDay == .none || new.validityDay == .none
+            new.validityDay = isEndless ? .none : max(old.validityDay, new.validityDay)
         }
-        for contact in contacts where contact.sequence > act.sequence && contact.sequence < sequence {
-            let before = Self.retention(contacts.filter { $0.sequence < contact.sequence })
-            if before != .none, contact.time.rawValue >= before.midnight.rawValue {
-                day = Self.earlier(day, before)
-            }
+        begin(new)
+    }
+
+    /// The person gave this very cell, later than whatever denied it.
+    private mutating func begin(_ new: ModelConsent) {
+        clear()
+        consent = new
+    }
+
+    private mutating func clear() {
+        consent = nil
+        waitsUntil = nil
+        isErased = false
+        wideDenial = nil
+        ownDenial = nil
+    }
+
+    // MARK: What takes
+
+    /// Whether something that occurred earlier keeps an act from giving anything. (What occurs later, or at
+    /// the same microsecond, ends it when its turn comes.)
+    private mutating func isBeaten(_ act: ModelAct) -> Bool {
+        let isImport = act.event.via == .import
+        // After an erasure only the person can begin again, and later than it.
+        if let erasedAt = file.erasedAt, isImport || act.time <= erasedAt { return true }
+        let fiveMinutes: Int64 = 300 * 1_000_000
+        let beats = file.acts.last { other in
+            guard other.takes, concerns(other), other.time < act.time else { return false }
+            // An import lifts nothing, however late it claims to be.
+            if isImport { return true }
+            // Clocks differ: what is recorded later may have occurred later.
+            return other.event.sequence > act.event.sequence && act.time - other.time <= fiveMinutes
         }
-        return day
+        guard let beats else { return false }
+        // What ends grants only has ended this one, if nothing else stands.
+        let isBlank = consent == nil && waitsUntil == nil && wideDenial == nil && ownDenial == nil
+        if isBlank, beats.event.kind == .invalidate { ownDenial = .invalid }
+        if isBlank, beats.event.kind == .reassigned { ownDenial = .reassigned }
+        return true
     }
 
-    /// Day at whose start retention ends, by the contacts among the events.
-    static func retention(_ events: [ConsentEvent]) -> Day {
-        events.filter(isContact).map(\.retentionDay).max() ?? .none
-    }
-
-    private static func isContact(_ event: ConsentEvent) -> Bool {
-        switch event.kind {
-        case .grant, .confirm, .renew, .contactSeen: true
-        default: false
+    /// Whether a denial reaches this cell.
+    private func concerns(_ act: ModelAct) -> Bool {
+        switch act.event.kind {
+        case .complaint:
+            // Covers email, whatever it says, and what it says, for all purposes.
+            channel == .email || act.event.channels.covers(channel)
+        case .withdraw where act.isStop, .refuse where act.isStop:
+            channel == .sms || act.event.channels.covers(channel)
+        case .reassigned: act.reaches(channel)
+        default: act.reaches(channel) && act.reaches(purpose)
         }
     }
 
-    static func earlier(_ left: Day, _ right: Day) -> Day {
-        left == .none ? right : right == .none ? left : min(left, right)
-    }
-
-    // MARK: Scopes and names
-
-    /// Grants never inherit: ALL grants nothing, and a channel must fit the contact point.
-    static func grantScope(
-        _ event: ConsentEvent, _ kind: ContactKind, _ channel: Channel, _ purpose: PurposeID
-    ) -> Bool {
-        channel.contactKind == kind && event.channels.named.contains(channel)
-            && event.purposes.named.contains(purpose)
-    }
-
-    /// Nothing named means all. A complaint covers e-mail and STOP covers SMS, for all purposes, beside what
-    /// they name; an erasure covers everything; a reassignment every purpose of its channels.
-    private static func denialScope(_ event: ConsentEvent, _ channel: Channel, _ purpose: PurposeID) -> Bool {
-        let isNamed = event.channels.isEmpty || event.channels.covers(channel)
-        switch event.kind {
-        case .erase: return true
-        case .complaint: return channel == .email || isNamed
-        case .reassigned: return isNamed
-        case _ where isStop(event): return channel == .sms || isNamed
-        default: return isNamed && (event.purposes.isEmpty || event.purposes.covers(purpose))
-        }
-    }
-
-    /// Whether a denial covers all channels or all purposes.
-    static func isWide(_ denial: ConsentEvent) -> Bool {
-        switch denial.kind {
-        case .invalidate: false
-        case .complaint, .reassigned, .erase: true
+    private mutating func deny(_ act: ModelAct) {
+        // Later refusals leave it erased.
+        if isErased { return }
+        end(nil)
+        switch act.event.kind {
+        case .object: wideDenial = .objected
+        case .complaint: wideDenial = .complaint
+        case _ where act.isStop: wideDenial = .stop
         default:
-            isStop(denial) || denial.channels.isEmpty || denial.channels.isAll || denial.purposes.isEmpty
-                || denial.purposes.isAll
+            let isWide = !act.isNarrow
+            let reason: Reason =
+                switch act.event.kind {
+                case .refuse: .refused
+                case .withdraw: .withdrawn
+                default: .revoked
+                }
+            if isWide { wideDenial = reason } else { ownDenial = reason }
         }
     }
 
-    private static func isDenial(_ event: ConsentEvent) -> Bool {
-        switch event.kind {
-        case .refuse, .withdraw, .object, .revoke, .complaint, .invalidate, .reassigned, .erase: true
-        default: false
-        }
+    private mutating func end(_ reason: Reason?) {
+        consent = nil
+        waitsUntil = nil
+        if reason != nil { ownDenial = reason }
+        if reason != .invalid { tokens = [:] }
     }
 
-    /// A withdrawal by SMS keyword.
-    private static func isStop(_ event: ConsentEvent) -> Bool {
-        event.kind == .withdraw && event.source == .smsKeyword
+    // MARK: Time
+
+    private func isInForce(_ consent: ModelConsent, at time: Int64) -> Bool {
+        !hasExpired(consent, by: time) && !file.isInvalid(notice: consent.notice, at: time)
     }
 
-    static func name(_ denial: ConsentEvent) -> Reason {
-        if isStop(denial) { return .stop }
-        switch denial.kind {
-        case .refuse: return .refused
-        case .object: return .objected
-        case .revoke: return .revoked
-        case .complaint: return .complaint
-        case .invalidate: return .invalid
-        case .reassigned: return .reassigned
-        case .erase: return .erased
-        default: return .withdrawn
-        }
+    /// Allowed until the earlier of validity and retention.
+    private func hasExpired(_ consent: ModelConsent, by time: Int64) -> Bool {
+        if consent.validityDay != .none, time >= startOfDay(consent.validityDay) { return true }
+        return file.retentionEnded(since: consent.given, by: time)
+    }
+}
+
+extension ModelAct {
+    /// A keyword sent by SMS.
+    var isStop: Bool {
+        event.source == .smsKeyword && (event.kind == .withdraw || event.kind == .refuse)
+    }
+
+    /// Names both its channels and its purposes one by one.
+    var isNarrow: Bool {
+        let channels = event.channels
+        let purposes = event.purposes
+        return !channels.isEmpty && !channels.isAll && !purposes.isEmpty && !purposes.isAll
     }
 }

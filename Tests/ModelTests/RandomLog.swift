@@ -93,7 +93,7 @@ struct RandomLog {
         return entry
     }
 
-    private mutating func change() -> ModelCatalogueEntry.Change? {
+    private mutating func change() -> Entry.Change? {
         switch numbers.below(8) {
         case 0, 1, 2:
             let raw = UInt8(4 + numbers.below(3))
@@ -216,11 +216,12 @@ struct RandomLog {
         let subject = numbers.pick(subjects)
         let channels = numbers.oneIn(12) ? Channel.allCases : subject.kind.channels.named
         let raw = UInt8(numbers.oneIn(6) ? 1 + numbers.below(7) : 2 + numbers.below(2))
-        var question = ModelQuestion(
-            controller: subject.controller, channel: numbers.pick(channels),
+        var question = Question(
+            subject: subject, channel: numbers.pick(channels),
             purpose: PurposeID(rawValue: raw) ?? Self.firstPurpose, at: time)
+        if numbers.oneIn(60) { question.subject.controller = ControllerID(rawValue: 9) }
         if numbers.oneIn(20) { question.purposeClass = numbers.pick(PurposeClass.allCases) }
-        return Question(subject: subject, question: question)
+        return question
     }
 
     private static let firstPurpose = Scenario.opening.compactMap { entry -> PurposeID? in
@@ -247,7 +248,7 @@ struct RandomLog {
         let time = numbers.oneIn(2) ? moment() : numbers.pick(occurred + [start, clock])
         var asked = question(at: time.adding(microseconds: numbers.pick([-1, 0, 0, 1])))
         let entry = numbers.pick(entries)
-        asked.question.known =
+        asked.known =
             numbers.oneIn(2) ? .sequence(entry.sequence) : .time(max(start, entry.recordedAt))
         return asked
     }
