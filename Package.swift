@@ -41,6 +41,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CIdn2", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
         .target(name: "CPlatform"),
+        .target(name: "CScrub", dependencies: ["CSQLite"]),
         .target(name: "WireProtocol", dependencies: ["CPlatform", "CZlib"], swiftSettings: strict),
         .target(name: "ConsentDomain", dependencies: ["CIdn2", crypto], swiftSettings: strict),
         .target(name: "ConsentProof", dependencies: [crypto], swiftSettings: strict),
@@ -51,7 +52,9 @@ let package = Package(
         .target(name: "ConsentIndex", dependencies: ["ConsentDomain", "CPlatform"], swiftSettings: strict),
         .target(
             name: "ConsentRegister",
-            dependencies: ["ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CZlib", crypto],
+            dependencies: [
+                "ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CScrub", "CZlib", crypto,
+            ],
             swiftSettings: strict),
 
         // Layer 2: sockets.
@@ -129,7 +132,8 @@ let package = Package(
         .testTarget(
             name: "ConsentRegisterTests",
             dependencies: [
-                "TestRandomness", "ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite", crypto,
+                "TestRandomness", "ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite", "CScrub",
+                crypto,
             ],
             swiftSettings: strict),
         .testTarget(

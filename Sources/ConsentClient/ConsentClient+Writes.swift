@@ -125,7 +125,7 @@ extension ConsentClient {
 
     // MARK: Parts
 
-    private func write<Request: WireMessage>(
+    func write<Request: WireMessage>(
         _ method: Wire.Method, _ request: Request, _ timeout: Duration?
     ) async throws(ConsentClientError) -> WriteResult {
         do throws(ConsentClientError) {

@@ -8,6 +8,7 @@
 // Invariant: errors carry SQLite's message and what was being done, never a bound value.
 
 import CSQLite
+import CScrub
 
 /// Owns a connection. Used from one thread at a time.
 struct Database: ~Copyable {
@@ -35,8 +36,12 @@ struct Database: ~Copyable {
             flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
             name = "file:\(Self.percentEncoded(path))?immutable=1"
         }
+        // What is written is written without the bytes that its pages do not use.
+        guard let layer = consent_scrub_vfs() else {
+            throw .settingRefused(name: "vfs", found: "the default one", wanted: "consentd")
+        }
         var opened: OpaquePointer?
-        let code = sqlite3_open_v2(name, &opened, flags, nil)
+        let code = sqlite3_open_v2(name, &opened, flags, layer)
         guard code == SQLITE_OK, let opened else {
             let action = "opening \(path)"
             let failure =
@@ -116,6 +121,11 @@ struct Database: ~Copyable {
         let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil)
         guard code == SQLITE_OK, let prepared else { throw RegisterError(failure("preparing a statement")) }
         return Statement(handle: prepared, connection: handle)
+    }
+
+    /// Drops all pages from memory, so that what is read next comes from the file.
+    func dropCache(_ action: String) throws(RegisterError) {
+        guard sqlite3_db_release_memory(handle) == SQLITE_OK else { throw RegisterError(failure(action)) }
     }
 
     /// The first column of the first row, as text.

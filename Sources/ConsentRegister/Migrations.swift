@@ -8,6 +8,8 @@
 //               personal     salt and personal part: never changed; the only table that may lose rows
 //               meta         incarnation, check values of keys, marks
 //               head         heads signed at intervals: append-only
+//               pending_erasure   erase events whose destruction is not done, and the day it is due
+//               erased_id    keyed hashes of the ids of events whose personal part is destroyed
 //     derived   state        one row a contact point (StateRow.swift)
 //               event_id, contact_event, reference     lookups
 //               tree_block   root of each 256 leaves that are complete
@@ -79,5 +81,9 @@ enum Migrations {
             BEGIN SELECT RAISE(ABORT, 'personal parts are never changed'); END;
         """,
         keptHeads,
+        """
+        CREATE TABLE pending_erasure (seq INTEGER PRIMARY KEY, due INTEGER NOT NULL) STRICT;
+        CREATE TABLE erased_id (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        """,
     ]
 }

@@ -80,6 +80,17 @@ struct Generation {
         if references[reference]?.contains(key) != true { references[reference, default: []].append(key) }
     }
 
+    /// Drops what an erasure destroys, and takes over the state that it leaves.
+    mutating func forget(
+        _ key: SlotKey, _ sequences: Set<UInt64>, _ references: Set<RecipientKey>, newer state: ContactState?
+    ) {
+        if let place = slots.index(forKey: key) {
+            slots.values[place].sequences.removeAll { sequences.contains($0) }
+            if let state { slots.values[place].state = state }
+        }
+        for reference in references { self.references[reference]?.removeAll { $0 == key } }
+    }
+
     /// Drops a reference that the tables have.
     mutating func drop(_ reference: RecipientKey) { references[reference] = nil }
 

@@ -35,7 +35,8 @@ extension SQLiteRegister {
             StagedAppend(
                 leaf: leaf, leafHash: TreeHash.leaf(leaf), recordedAt: event.recordedAt, salt: event.salt,
                 personal: event.personal?.encoded ?? [],
-                payload: event.payload.isEmpty ? [] : PayloadForm.pack(event.payload)))
+                payload: event.payload.isEmpty ? [] : PayloadForm.pack(event.payload),
+                erasure: pendingErasure(of: event)))
         return result
     }
 
@@ -88,7 +89,10 @@ extension SQLiteRegister {
             rollback()
             throw error
         }
-        for append in staged { tree.append(leafHash: append.leafHash) }
+        for append in staged {
+            tree.append(leafHash: append.leafHash)
+            if let erasure = append.erasure { erasures.add(erasure) }
+        }
         lastSequence += UInt64(staged.count)
         lastRecordedAt = staged[staged.count - 1].recordedAt
         committedCatalogue = catalogue
@@ -114,6 +118,7 @@ extension SQLiteRegister {
             statements.insertPayload.bind(2, append.payload)
             try statements.insertPayload.run(action)
         }
+        if let erasure = append.erasure { try insert(erasure) }
     }
 
     /// Where an event's contact point stands; nil for events about none, and those whose personal part is

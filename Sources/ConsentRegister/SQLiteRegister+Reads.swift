@@ -18,13 +18,15 @@ extension SQLiteRegister {
         return try StateRow.state(key, statements.getState.bytes(0))
     }
 
-    /// Sequence of the event with an id; nil where there is none.
+    /// Sequence of the event with an id, also where its personal part is destroyed; nil where there is none.
     public func sequence(of id: EventID) throws(RegisterError) -> UInt64? {
         let inMemory = frozen?.generation.eventIDs[id] ?? active.eventIDs[id] ?? stagedGeneration.eventIDs[id]
         if let inMemory { return inMemory }
         statements.getEventID.bind(1, id.bytes)
         defer { statements.getEventID.reset() }
-        guard try statements.getEventID.step("looking up an event id") else { return nil }
+        guard try statements.getEventID.step("looking up an event id") else {
+            return try erasedSequence(of: id)
+        }
         return statements.getEventID.sequence(0)
     }
 

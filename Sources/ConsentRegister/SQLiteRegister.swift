@@ -58,6 +58,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     /// Leaf hashes of the complete block that was last read.
     var lastBlock: (block: UInt64, leaves: [TreeHash])?
     var isStopped = false
+    /// Erase events whose destruction is not done.
+    var erasures = ErasureQueue()
     /// Size of the last head that was kept; nil: not read yet.
     var keptHeadSize: UInt64?
 
@@ -81,6 +83,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         let salt: [UInt8]
         let personal: [UInt8]
         let payload: [UInt8]
+        let erasure: PendingErasure?
     }
 
     /// Opens a register that `create` made, and replays what the derived tables lack.
@@ -112,6 +115,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         statements = try Statements(database)
         self.database = database
         try load(derived: meta[.derived])
+        try loadErasures()
     }
 
     /// Makes a new, empty register.

@@ -38,6 +38,12 @@ enum WriteOperation: Sendable {
         }
     }
 
+    /// Whether its answer waits until personal parts are destroyed.
+    var isErasure: Bool {
+        if case .write(let command) = self { return command.kind == .erase }
+        return false
+    }
+
     /// Events that it appends at most.
     var eventCount: Int {
         switch self {
@@ -178,6 +184,7 @@ final class CommitPipeline: Sendable {
             let isIdle = work.writes.isEmpty && tasks.isEmpty
             if isIdle || writer.isFlushUrgent { writer.flushStep(isIdle: isIdle) }
             writer.checkpointIfDue()
+            writer.finishErasuresIfDue()
             writer.heartbeat()
             writer.keepHeadIfDue()
             if work.isStopping && work.writes.isEmpty && tasks.isEmpty { break }

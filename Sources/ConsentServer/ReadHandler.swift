@@ -43,8 +43,10 @@ enum ReadHandler {
             guard subject != nil else { return }
         }
         let found = subject
+        let isAdministrator = connection.access.scopes.allows(.admin)
         query(connection, header) { writer throws(RegisterError) in
-            let answer = try RegisterAnswers.proof(writer, request, subject: found)
+            let answer = try RegisterAnswers.proof(
+                writer, request, subject: found, isAdministrator: isAdministrator)
             return answer.map { answer in { answer.encode(into: &$0) } }
         }
     }
@@ -68,7 +70,9 @@ enum ReadHandler {
         }
         open(
             connection, header,
-            HistorySource(controller: controller, subject: subject, withWording: request.wording))
+            HistorySource(
+                subject: subject, withWording: request.wording,
+                isAdministrator: connection.access.scopes.allows(.admin)))
     }
 
     static func watch(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {

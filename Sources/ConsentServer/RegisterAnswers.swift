@@ -98,17 +98,21 @@ enum RegisterAnswers {
     }
 
     /// An event as readers see it.
-    static func record(_ writer: RegisterWriter, _ event: ConsentEvent, withWording: Bool) -> Wire.EventRecord
-    {
+    /// - Parameter isAdministrator: whether the reader may see what an erasure restricts.
+    static func record(
+        _ writer: RegisterWriter, _ event: ConsentEvent, withWording: Bool, isAdministrator: Bool = false
+    ) -> Wire.EventRecord {
         Wire.EventRecord(
-            event, notice: withWording ? event.notice.flatMap { writer.register.catalogue.notices[$0] } : nil)
+            writer.register.shown(event, isAdministrator: isAdministrator),
+            notice: withWording ? event.notice.flatMap { writer.register.catalogue.notices[$0] } : nil)
     }
 
     // MARK: Proof
 
     /// All that is needed to verify one event offline.
     static func proof(
-        _ writer: RegisterWriter, _ request: Wire.ProofRequest, subject: ReadHandler.Subject?
+        _ writer: RegisterWriter, _ request: Wire.ProofRequest, subject: ReadHandler.Subject?,
+        isAdministrator: Bool
     ) throws(RegisterError) -> Result<Wire.ProofResponse, CallFailure> {
         let register = writer.register
         var sequence = request.sequence
@@ -120,7 +124,11 @@ enum RegisterAnswers {
                         .notFound, "no grant is on file for this contact point: see consentctl history"))
             }
         }
-        guard sequence > 0, let event = try register.event(sequence) else {
+        guard sequence > 0,
+            let event = try register.event(sequence).map({
+                register.shown($0, isAdministrator: isAdministrator)
+            })
+        else {
             return .failure(
                 CallFailure(
                     .notFound,
@@ -140,7 +148,7 @@ enum RegisterAnswers {
         }
         response.path = path.compactMap { Wire.Bytes32($0.bytes) }
         response.head = Wire.SignedHead(head)
-        response.event = record(writer, event, withWording: true)
+        response.event = record(writer, event, withWording: true, isAdministrator: isAdministrator)
         return .success(response)
     }
 

@@ -27,7 +27,9 @@ final class RegisterWriter {
     private var lastHeartbeat = consent_monotonic_nanoseconds()
     private var lastHead = consent_monotonic_nanoseconds()
     private var isFlushing = false
-    private var hasFailed = false
+    private(set) var hasFailed = false
+    /// When a destruction that failed may be tried again, in monotonic nanoseconds.
+    var nextErasureAttempt: UInt64 = 0
     private var nextComplaint: UInt64 = 0
 
     init(folder: consuming StateFolder, register: SQLiteRegister, core: ServerCore) {
@@ -87,11 +89,16 @@ final class RegisterWriter {
         }
         core.metrics.writes.count(executor.stagedCount)
         core.metrics.refusals.count(executor.refusedCount)
-        Completion.deliver(completions)
+        let erasures = zip(jobs, completions).filter { $0.0.operation.isErasure }.map(\.0)
+        Completion.deliver(
+            erasures.isEmpty
+                ? completions : zip(jobs, completions).filter { !$0.0.operation.isErasure }.map(\.1))
         if executor.stagedCount > 0 {
             core.metrics.commits.count()
             wakeWatches()
         }
+        guard !erasures.isEmpty, finishErasures(for: erasures) else { return }
+        Completion.deliver(zip(jobs, completions).filter { $0.0.operation.isErasure }.map(\.1))
     }
 
     /// Makes committed events visible, before anyone is told that they were committed.
@@ -123,7 +130,7 @@ final class RegisterWriter {
                 version: core.board.current.version + 1, catalogue: catalogue, keyring: core.keyring))
     }
 
-    private func recover(_ jobs: [WriteJob], from error: RegisterError) {
+    func recover(_ jobs: [WriteJob], from error: RegisterError) {
         register.rollback()
         if error.isRetryable {
             complainOfSpace("writes are refused", error)
@@ -141,7 +148,7 @@ final class RegisterWriter {
     }
 
     /// Nothing can be known any more: marketing is indeterminate, and the process ends.
-    private func stop(_ message: String, _ jobs: [WriteJob]) {
+    func stop(_ message: String, _ jobs: [WriteJob]) {
         hasFailed = true
         core.serving.fail()
         core.logger.critical("stopping", metadata: ["error": "\(message)"])
@@ -149,7 +156,7 @@ final class RegisterWriter {
         core.onFatalError()
     }
 
-    private func fail(_ jobs: [WriteJob], _ message: String, notExecuted: Bool = false) {
+    func fail(_ jobs: [WriteJob], _ message: String, notExecuted: Bool = false) {
         Completion.deliver(
             jobs.map {
                 Completion(

@@ -75,6 +75,7 @@ public final class ConsentServer: Sendable {
         let writer = RegisterWriter(folder: folder, register: register, core: core)
         writer.postCatalogue()
         writer.postFigures()
+        writer.finishErasuresIfDue()
         pipeline.start(writer)
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
@@ -126,31 +127,7 @@ public final class ConsentServer: Sendable {
         index.publish(sequence: register.lastSequence)
     }
 
-    // MARK: Restore
-
-    /// Makes the register of a state folder, which has keys and no register, from a backup; or accepts the
-    /// loss of a register that was restored before.
-    /// - Parameters:
-    ///   - backup: path of a backup; nil: the register stands there already.
-    ///   - acceptLoss: whether refusals made after the backup may be missing. Otherwise marketing is answered
-    ///     INDETERMINATE.
-    /// - Returns: the last sequence of the register.
-    /// - Throws: `ServerFailure` where there is no loss to accept; `StateFolderError`, `RegisterError`.
-    public static func restore(backup: String?, stateFolder: String, acceptLoss: Bool) throws -> UInt64 {
-        let folder = try StateFolder(path: stateFolder)
-        if let backup { try folder.restore(backup: backup) }
-        let register = try SQLiteRegister(folder: folder)
-        if acceptLoss {
-            guard register.restorePending else {
-                throw ServerFailure(
-                    exitCode: 78,
-                    message: "the register in \(stateFolder) has no loss to accept: leave --accept-loss out")
-            }
-            let wall = Timestamp(microseconds: Int64(consent_wall_nanoseconds() / 1000))
-            try register.acceptLoss(now: max(wall, register.lastRecordedAt), client: "consentd restore")
-        }
-        return register.lastSequence
-    }
+    // MARK: Log key
 
     /// Replaces the log key of a state folder that no daemon uses.
     /// - Returns: id of the new key, in hexadecimal digits.

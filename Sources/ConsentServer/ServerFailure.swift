@@ -24,6 +24,7 @@ public struct ServerFailure: Error, Sendable {
         case let failure as ServerFailure: self = failure
         case let error as StateFolderError: self.init(exitCode: 78, message: "\(error)")
         case let error as RegisterError: self.init(exitCode: Self.exitCode(of: error), message: "\(error)")
+        case let error as JournalError: self.init(exitCode: 65, message: "\(error)")
         case let error as IndexError: self.init(exitCode: 70, message: "\(error)")
         case let error as IOError where error.errnoCode == EADDRINUSE:
             self.init(

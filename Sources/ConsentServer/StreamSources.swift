@@ -9,25 +9,26 @@ import WireProtocol
 
 /// Events of a contact point or a reference, oldest first.
 final class HistorySource: StreamSource {
-    private let controller: ControllerID
     private let subject: ReadHandler.Subject
     private let withWording: Bool
+    private let isAdministrator: Bool
     private var remaining: ArraySlice<UInt64>?
 
-    init(controller: ControllerID, subject: ReadHandler.Subject, withWording: Bool) {
-        self.controller = controller
+    init(subject: ReadHandler.Subject, withWording: Bool, isAdministrator: Bool) {
+        self.isAdministrator = isAdministrator
         self.subject = subject
         self.withWording = withWording
     }
 
     func read(limit: Int, _ writer: RegisterWriter) -> StreamStep {
         do throws(RegisterError) {
-            if remaining == nil { remaining = try findAll(writer)[...] }
+            if remaining == nil { remaining = try Self.sequences(of: subject, writer)[...] }
             var sequences = remaining ?? []
             var items: [ReadHandler.Encoder] = []
             for sequence in sequences.prefix(limit) {
                 guard let event = try writer.register.event(sequence) else { continue }
-                let record = RegisterAnswers.record(writer, event, withWording: withWording)
+                let record = RegisterAnswers.record(
+                    writer, event, withWording: withWording, isAdministrator: isAdministrator)
                 items.append { record.encode(into: &$0) }
             }
             sequences = sequences.dropFirst(limit)
@@ -38,7 +39,10 @@ final class HistorySource: StreamSource {
         }
     }
 
-    private func findAll(_ writer: RegisterWriter) throws(RegisterError) -> [UInt64] {
+    /// Sequences of all events about a subject, ascending.
+    static func sequences(
+        of subject: ReadHandler.Subject, _ writer: RegisterWriter
+    ) throws(RegisterError) -> [UInt64] {
         switch subject {
         case .slot(let slot, _): return try writer.register.sequences(of: slot)
         case .reference(let reference):
@@ -82,7 +86,7 @@ final class WatchSource: StreamSource {
                 for event in events {
                     position = event.sequence
                     if let controller, event.controller != controller, !event.kind.isCatalogue { continue }
-                    let record = Wire.EventRecord(event)
+                    let record = RegisterAnswers.record(writer, event, withWording: false)
                     let item = Wire.WatchItem(
                         sequence: event.sequence, previous: lastSent, heartbeat: false, event: record)
                     lastSent = event.sequence

@@ -44,6 +44,8 @@ struct WriteCommand: Sendable {
     /// Token of a confirm.
     var token: [UInt8] = []
     var client = ""
+    /// Of an erasure: the personal parts are only restricted until then; nil: destroyed at once.
+    var restrictUntil: Timestamp?
 }
 
 /// One row of an import.

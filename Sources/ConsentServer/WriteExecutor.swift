@@ -54,7 +54,7 @@ struct WriteExecutor {
     }
 
     /// One contact point with the channels that it gets.
-    private struct Target {
+    struct Target {
         var subject: WriteSubject
         var channels: ChannelSet
     }
@@ -72,6 +72,7 @@ struct WriteExecutor {
         case .failure(let failure): return .refused(failure.refusals)
         case .success(let targets):
             if dryRun { return .recorded([]) }
+            if command.kind == .erase { return try erase(command, targets) }
             var events: [ConsentEvent] = []
             for target in targets { events.append(try stage(event(of: command, target), target.subject)) }
             return .recorded(events)
@@ -85,7 +86,10 @@ struct WriteExecutor {
         // There are gaps where no channel fitted a contact point, so all named ones are asked for.
         while true {
             if let sequence = try register.sequence(of: command.eventID.forContact(position)) {
-                guard let event = try event(sequence), let personal = event.personal else {
+                let found = try event(sequence)
+                guard let event = found, let personal = event.personal else {
+                    // A refusal was heard, whatever became of its personal part.
+                    if command.kind.isRefusal, let found { return .repeated([found]) }
                     return .refused([RefusalFinding(.erased)])
                 }
                 guard personal.contentMAC == command.contentMAC else {
@@ -135,6 +139,8 @@ struct WriteExecutor {
         if command.contacts.isEmpty && command.badContacts.isEmpty && command.reference.isEmpty {
             findings.append(RefusalFinding(.badAddress, subject: "no address and no reference"))
         }
+        // An erased person is not brought back onto the file by a list, not even as a refusal.
+        if command.via == .import, try isErasedForGood(command) { findings.append(RefusalFinding(.erased)) }
         if register.catalogue.controllers[command.controller] == nil {
             findings.append(
                 RefusalFinding(.unknownController, subject: "controller \(command.controller.rawValue)"))
@@ -236,7 +242,7 @@ struct WriteExecutor {
 
     // MARK: Events
 
-    private func event(of command: WriteCommand, _ target: Target) -> ConsentEvent {
+    func event(of command: WriteCommand, _ target: Target) -> ConsentEvent {
         // A future time is clamped: the gate has refused grants that claim one.
         var event = ConsentEvent(
             kind: command.kind, occurredAt: occurrence(of: command), recordedAt: now)
@@ -288,7 +294,7 @@ struct WriteExecutor {
         }
     }
 
-    private mutating func stage(
+    mutating func stage(
         _ event: ConsentEvent, _ subject: WriteSubject
     ) throws(RegisterError) -> ConsentEvent {
         let staged = try stage(event)
@@ -307,7 +313,7 @@ struct WriteExecutor {
     var stagedCount: Int { stagedEvents.count }
 
     /// An event of the register or of this group.
-    private func event(_ sequence: UInt64) throws(RegisterError) -> ConsentEvent? {
+    func event(_ sequence: UInt64) throws(RegisterError) -> ConsentEvent? {
         if let first = stagedEvents.first?.sequence, sequence >= first {
             // The sequence may be anyone's, so it is compared before it is made a position.
             let position = sequence - first

@@ -59,6 +59,18 @@ enum WriteHandler {
         enqueue(connection, header, .write(try command.finished()))
     }
 
+    static func erase(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
+        let request = try Wire.EraseRequest(decoding: body)
+        var command = WriteDraft(connection, .erase, controller: request.controller)
+        command.eventID = request.eventId
+        command.contacts = request.contacts
+        command.reference = request.reference
+        command.channels = .all
+        command.purposes = .all
+        command.restrictUntil = request.restrictUntil
+        enqueue(connection, header, .write(try command.finished()))
+    }
+
     static func importRows(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError)
     {
         let request = try Wire.ImportRequest(decoding: body)
@@ -168,6 +180,7 @@ private struct WriteDraft {
     var attestations: UInt8 = 0
     var evidence: Wire.Evidence?
     var token: [UInt8] = []
+    var restrictUntil: Int64?
 
     init(_ connection: Connection, _ kind: EventKind, controller: UInt32) {
         self.connection = connection
@@ -251,6 +264,7 @@ private struct WriteDraft {
         command.attestations = Attestations(rawValue: attestations)
         command.evidence = evidence.map { Evidence($0).truncated } ?? Evidence()
         command.token = token
+        command.restrictUntil = Timestamp(wire: restrictUntil)
         command.client = connection.access.clientName
         command.arrivedAt = connection.core.clock.now
         command.contacts = addresses.enumerated().map { subject($1, of: command, position: $0) }
@@ -291,6 +305,7 @@ private struct WriteDraft {
         writer.append(isAnonymous ? UInt64.random(in: 1...UInt64.max) : 0)
         var parts = addresses.map { [$0.kind.rawValue] + $0.normalised }
         parts += [notice?.bytes ?? [], memo?.bytes ?? [], Array(reference.utf8), Array(staff.utf8), token]
+        if let restrictUntil { parts.append(withUnsafeBytes(of: restrictUntil.littleEndian) { Array($0) }) }
         for part in parts {
             writer.append(UInt32(part.count))
             writer.append(part.span.bytes)

@@ -34,6 +34,9 @@ struct Consentctl: AsyncParsableCommand {
                     MemoCommand.self,
                 ]),
             CommandGroup(
+                name: "A person's rights",
+                subcommands: [EraseCommand.self, ExportCommand.self, DumpCommand.self, JournalCommand.self]),
+            CommandGroup(
                 name: "Catalogue",
                 subcommands: [ControllerCommand.self, PurposeCommand.self, NoticeCommand.self]),
             CommandGroup(

@@ -26,9 +26,12 @@ public final class TestServer: Sendable {
     /// Starts a server.
     /// - Parameters:
     ///   - folder: where an earlier server left its state; nil: a new one is made.
+    ///   - logFile: a file that takes all that the server logs, from level trace on; nil: only what is
+    ///     critical, to standard error.
     ///   - configure: changes to the configuration.
     public static func start(
-        in folder: TemporaryFolder? = nil, _ configure: (inout ServerConfiguration) -> Void = { _ in }
+        in folder: TemporaryFolder? = nil, logFile: String? = nil,
+        _ configure: (inout ServerConfiguration) -> Void = { _ in }
     ) async throws -> TestServer {
         let home = try folder ?? TemporaryFolder()
         var configuration = ServerConfiguration(stateFolder: home.file("state"))
@@ -39,6 +42,10 @@ public final class TestServer: Sendable {
         configure(&configuration)
         var logger = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = .critical
+        if let logFile {
+            logger = Logger(label: "test", factory: { _ in FileLog(path: logFile) })
+            logger.logLevel = .trace
+        }
         let server = try await ConsentServer.start(configuration, logger: logger) {}
         return TestServer(folder: home, server: server)
     }
@@ -70,5 +77,26 @@ public final class TestServer: Sendable {
     ) async throws -> TestServer {
         await server.drain()
         return try await TestServer.start(in: folder, configure)
+    }
+}
+
+/// Appends what is logged to a file.
+private struct FileLog: LogHandler {
+    let path: String
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.trace
+
+    init(path: String) { self.path = path }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        guard let file = FileHandle(forWritingAtPath: path) else { return }
+        defer { try? file.close() }
+        _ = try? file.seekToEnd()
+        try? file.write(contentsOf: Data("\(event.level) \(event.message) \(event.metadata ?? [:])\n".utf8))
     }
 }

@@ -1,0 +1,43 @@
+// Destroying what erasures ask for: right after their commit, at the start, and on the day that a restriction
+// ends.
+//
+// An erasure is acknowledged only when the bytes are out of the database and its log. Where that fails, its
+// events stand (the denial counts from the commit), the caller is told that it is not done, and the writer
+// thread tries again.
+
+import CPlatform
+import ConsentDomain
+import ConsentRegister
+import WireProtocol
+
+extension RegisterWriter {
+    /// Destroys what is due; answers the jobs where that fails.
+    /// - Returns: whether it is done.
+    func finishErasures(for jobs: [WriteJob]) -> Bool {
+        do throws(RegisterError) {
+            try register.finishErasures(now: core.clock.now)
+            postFigures()
+            return true
+        } catch {
+            nextErasureAttempt = consent_monotonic_nanoseconds() + 1_000_000_000
+            guard error.isRetryable else {
+                stop("the register failed: \(error)", jobs)
+                return false
+            }
+            core.logger.error("an erasure is not finished", metadata: ["error": "\(error)"])
+            fail(
+                jobs,
+                "the denial is recorded, and the personal data could not be destroyed yet: \(error); "
+                    + "erase again with the same event id to learn when it is done")
+            return false
+        }
+    }
+
+    /// Destroys what has become due, a second after a failure at the earliest.
+    func finishErasuresIfDue() {
+        guard !hasFailed, register.hasErasuresDue(now: core.clock.now),
+            consent_monotonic_nanoseconds() >= nextErasureAttempt
+        else { return }
+        _ = finishErasures(for: [])
+    }
+}
