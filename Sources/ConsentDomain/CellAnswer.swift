@@ -64,7 +64,11 @@ public struct DecisionGround: Sendable {
                 for: cell.outcome, noticeInvalidFrom: notice?.invalidatedFrom.microseconds ?? .max)
             answer.reason = Reason(rawValue: code) ?? .noRecord
             if answer.reason == .noRecord {
-                answer.reason = state.noRecordReason(channel: channel, purpose: purpose, today: now.day)
+                answer.reason = state.noRecordReason(
+                    channel: channel, purpose: purpose, today: now.day
+                ) { ordinal in
+                    (catalogue.notice(ordinal: ordinal)?.invalidatedFrom).map { $0 <= now } ?? false
+                }
             }
             if answer.reason == .consent, cell.outcome.untilDay != 0 {
                 answer.validUntil = Day(rawValue: cell.outcome.untilDay).start.microseconds

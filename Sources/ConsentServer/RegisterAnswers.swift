@@ -50,7 +50,8 @@ enum RegisterAnswers {
         let ground = DecisionGround(writer, now: now)
         var preferences: [Wire.Preference] = []
         for channel in state.kind.channels.named {
-            for purpose in ground.catalogue.purposes.values.sorted(by: { $0.id < $1.id }) where !purpose.retired {
+            for purpose in ground.catalogue.purposes.values.sorted(by: { $0.id < $1.id })
+            where !purpose.retired {
                 let cell = ground.answer(state, channel, purpose.id)
                 preferences.append(
                     Wire.Preference(

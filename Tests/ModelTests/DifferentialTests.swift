@@ -123,7 +123,7 @@ struct DifferentialRun {
         return nil
     }
 
-    private static func ask(_ ledger: Ledger, _ asked: Question, _ isPast: Bool) throws -> Answers {
+    static func ask(_ ledger: Ledger, _ asked: Question, _ isPast: Bool) throws -> Answers {
         let model = ledger.model(asked)
         if isPast {
             let fold = try ledger.pastAnswer(asked)
@@ -148,7 +148,7 @@ struct DifferentialRun {
     }
 
     /// Leaves lines out as long as a difference stays.
-    private func shrink(_ found: Difference) throws -> Difference {
+    func shrink(_ found: Difference) throws -> Difference {
         var best = found
         var hasShrunk = true
         while hasShrunk {

@@ -13,17 +13,20 @@ struct Model {
 
     /// The decision, by the page's list: the first hit wins.
     func answer(_ asked: Question) -> Reason {
-        // 1. A channel takes one kind of contact point; a question about another kind is malformed.
-        guard asked.channel.contactKind == asked.subject.kind else { return .badChannel }
+        // 1. is about bytes and rights.
         // 2. is about a whole server: a log in memory is always fresh.
         // 3. Purpose, controller, class, each as it stood at that time.
         let catalogue = catalogue(at: asked.at, asked.known)
         guard let purposeClass = catalogue.purposes[asked.purpose] else { return .unknownPurpose }
         if catalogue.retired.contains(asked.purpose) { return .retiredPurpose }
         guard catalogue.open.contains(asked.subject.controller) else {
-            return catalogue.closed.contains(asked.subject.controller) ? .closedController : .unknownController
+            return catalogue.closed.contains(asked.subject.controller)
+                ? .closedController : .unknownController
         }
         if let stated = asked.purposeClass, stated != purposeClass { return .classMismatch }
+        // A channel takes one kind of contact point. (The page does not place this; nothing is on file
+        // there.)
+        guard asked.channel.contactKind == asked.subject.kind else { return .badChannel }
 
         let file = ModelFile(
             entries.filter { asked.known.includes($0) }, of: asked.subject, at: asked.at.microseconds)
@@ -57,18 +60,22 @@ struct Model {
         var closed: Set<ControllerID> = []
     }
 
-    /// A change of the catalogue occurs when it is recorded. What was retired or closed stays so.
+    /// Closing and retiring count from when they are recorded, for good. What a number means has no time of
+    /// its own: what is known of it now holds for the past too, or else nothing that was imported with an
+    /// earlier date could be asked about. The page leaves that open.
     private func catalogue(at time: Timestamp, _ known: Knowledge) -> CatalogueThen {
         var then = CatalogueThen()
-        for entry in entries where known.includes(entry) && entry.recordedAt <= time {
+        for entry in entries where known.includes(entry) {
             guard case .change(let change) = entry.content else { continue }
+            let hasCome = entry.recordedAt <= time
             switch change {
             case .open(let id): then.open.insert(id)
-            case .close(let id):
+            case .close(let id) where hasCome:
                 then.open.remove(id)
                 then.closed.insert(id)
             case .add(let id, let purposeClass): then.purposes[id] = purposeClass
-            case .retire(let id): then.retired.insert(id)
+            case .retire(let id) where hasCome: then.retired.insert(id)
+            case .close, .retire: break
             case .publish, .invalidate: break
             }
         }

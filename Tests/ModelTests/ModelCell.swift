@@ -1,15 +1,14 @@
-// The naive model's cell: one channel and one purpose of a contact point, lived through once more in the order
-// in which things occurred.
+// The naive model's cell: one channel and one purpose of a contact point.
 //
-// Invariant: at most one of consent, request and denial stands at any moment, except that a denial that spans
-// more than its cell stays beside a narrower one and is named first.
+// Invariant: an act that gives counts unless something on file beats it, now or later; so what was recorded
+// in which order decides only where two clocks may differ, and for the requests that wait for a confirmation.
 
 import ConsentDomain
 
 /// A consent in the cell.
-struct ModelConsent {
-    /// The last act that gave or extended it.
-    var given: ModelAct
+private struct ModelConsent {
+    /// When the last act occurred that gave or extended it.
+    var time: Int64
     /// What was shown; 0: unknown.
     var notice: UInt16
     /// The day at whose start it ends; none: no such policy.
@@ -21,203 +20,178 @@ struct ModelCell {
     private let purpose: PurposeID
     private let file: ModelFile
 
-    private var consent: ModelConsent?
-    /// The day on which a request that waits for its confirmation lapses.
-    private var waitsUntil: Day?
-    /// Requests whose token is good, by sequence.
-    private var tokens: [UInt64: ModelAct] = [:]
-    private var isErased = false
-    /// An objection, a complaint, a STOP or a refusal of all channels or purposes.
-    private var wideDenial: Reason?
-    private var ownDenial: Reason?
-    private var isUnproven = false
-
     init(_ channel: Channel, _ purpose: PurposeID, in file: ModelFile) {
         self.channel = channel
         self.purpose = purpose
         self.file = file
-        isErased = file.erasedAt != nil
-        for act in file.acts { live(through: act) }
     }
 
-    /// The answer from what stands in the end; nil where nothing does.
+    /// The answer from what stands; nil where nothing does. The first that stands is the answer: so a refusal
+    /// that a grant lifts is silent as long as that grant stands, and speaks again when it is gone.
     var reason: Reason? {
-        if let consent {
-            if hasExpired(consent, by: file.now) { return .expired }
-            return file.isInvalid(notice: consent.notice, at: file.now) ? .noticeInvalidated : .consent
+        let (confirmed, waiting) = requests
+        if let consent = consent(confirmed) { return reason(of: consent) }
+        if let waiting {
+            return file.now < startOfDay(waiting.event.lapseDay) ? .pending : .lapsed
         }
-        if let waitsUntil { return file.now < startOfDay(waitsUntil) ? .pending : .lapsed }
-        if isErased { return .erased }
-        return wideDenial ?? ownDenial ?? (isUnproven ? .unproven : nil)
-    }
-
-    private mutating func live(through act: ModelAct) {
-        switch act.event.kind {
-        case .grant where act.names(channel, purpose):
-            let waits = act.event.pendingChannels.contains(ChannelSet([channel]))
-            waits ? ask(act) : grant(act)
-        case .confirm where act.names(channel, purpose): confirm(act)
-        case .renew where act.names(channel, purpose): renew(act)
-        case .unprovenImport where act.names(channel, purpose): isUnproven = true
-        case .invalidate where concerns(act): if consent != nil { end(.invalid) }
-        case .reassigned where concerns(act):
-            // Whoever asked or consented is no longer the one who holds the number.
-            if consent != nil || waitsUntil != nil { end(.reassigned) }
-            tokens = [:]
-        case _ where act.takes && concerns(act): deny(act)
-        default: break
+        if file.erasedAt != nil { return .erased }
+        let last = denials.filter { $0.event.kind != .invalidate }.max { $0.precedes($1) }
+        let wide = denials.filter(isWide).max { $0.precedes($1) }
+        if let denial = wide ?? last { return reason(of: denial) }
+        // Only what was given can be declared invalid.
+        if file.acts.contains(where: { $0.event.kind == .grant && names($0) }), !denials.isEmpty {
+            return .invalid
         }
-    }
-
-    // MARK: What gives
-
-    /// A consent given at once. It stands for itself: its notice and its day replace those before it.
-    private mutating func grant(_ act: ModelAct) {
-        guard !isBeaten(act) else { return }
-        begin(ModelConsent(given: act, notice: act.event.noticeOrdinal, validityDay: act.event.validityDay))
-    }
-
-    /// A request that waits for a confirmation.
-    private mutating func ask(_ act: ModelAct) {
-        guard !isBeaten(act) else { return }
-        tokens[act.event.sequence] = act
-        // A consent in force stays what it is.
-        if let consent, isInForce(consent, at: act.time) { return }
-        // A second request does not prolong the first one's wait.
-        if let waitsUntil, act.time < startOfDay(waitsUntil) { return }
-        clear()
-        waitsUntil = act.event.lapseDay
-    }
-
-    /// A click on a token: of this contact point, for this cell, once, before it lapses. Its request has
-    /// been forgotten if a refusal came in between.
-    private mutating func confirm(_ act: ModelAct) {
-        guard let request = tokens[act.event.refersTo], !isBeaten(act) else { return }
-        guard act.time < startOfDay(request.event.lapseDay) else { return }
-        if let waitsUntil, act.time >= startOfDay(waitsUntil) { return }
-        tokens[act.event.refersTo] = nil
-        let shown = act.event.noticeOrdinal != 0 ? act.event.noticeOrdinal : request.event.noticeOrdinal
-        extend(ModelConsent(given: act, notice: shown, validityDay: act.event.validityDay))
-    }
-
-    /// A renewal needs a consent that is still in force.
-    private mutating func renew(_ act: ModelAct) {
-        guard let consent, isInForce(consent, at: act.time), !isBeaten(act) else { return }
-        let shown = act.event.noticeOrdinal != 0 ? act.event.noticeOrdinal : consent.notice
-        extend(ModelConsent(given: act, notice: shown, validityDay: act.event.validityDay))
-    }
-
-    /// Begins a consent, or moves one that is in force to a later day, never to an earlier.
-    private mutating func extend(_ new: ModelConsent) {
-        var new = new
-        if let old = consent, isInForce(old, at: new.given.time) {
-            let isEndless = old.validityDay == .none || new.validityDay == .none
-            new.validityDay = isEndless ? .none : max(old.validityDay, new.validityDay)
-        }
-        begin(new)
-    }
-
-    /// The person gave this very cell, later than whatever denied it.
-    private mutating func begin(_ new: ModelConsent) {
-        clear()
-        consent = new
-    }
-
-    private mutating func clear() {
-        consent = nil
-        waitsUntil = nil
-        isErased = false
-        wideDenial = nil
-        ownDenial = nil
+        return file.acts.contains { $0.event.kind == .unprovenImport && names($0) } ? .unproven : nil
     }
 
     // MARK: What takes
 
-    /// Whether something that occurred earlier keeps an act from giving anything. (What occurs later, or at
-    /// the same microsecond, ends it when its turn comes.)
-    private mutating func isBeaten(_ act: ModelAct) -> Bool {
-        let isImport = act.event.via == .import
-        // After an erasure only the person can begin again, and later than it.
-        if let erasedAt = file.erasedAt, isImport || act.time <= erasedAt { return true }
-        let fiveMinutes: Int64 = 300 * 1_000_000
-        let beats = file.acts.last { other in
-            guard other.takes, concerns(other), other.time < act.time else { return false }
-            // An import lifts nothing, however late it claims to be.
-            if isImport { return true }
-            // Clocks differ: what is recorded later may have occurred later.
-            return other.event.sequence > act.event.sequence && act.time - other.time <= fiveMinutes
-        }
-        guard let beats else { return false }
-        // What ends grants only has ended this one, if nothing else stands.
-        let isBlank = consent == nil && waitsUntil == nil && wideDenial == nil && ownDenial == nil
-        if isBlank, beats.event.kind == .invalidate { ownDenial = .invalid }
-        if isBlank, beats.event.kind == .reassigned { ownDenial = .reassigned }
-        return true
-    }
-
-    /// Whether a denial reaches this cell.
-    private func concerns(_ act: ModelAct) -> Bool {
-        switch act.event.kind {
-        case .complaint:
-            // Covers email, whatever it says, and what it says, for all purposes.
-            channel == .email || act.event.channels.covers(channel)
-        case .withdraw where act.isStop, .refuse where act.isStop:
-            channel == .sms || act.event.channels.covers(channel)
-        case .reassigned: act.reaches(channel)
-        default: act.reaches(channel) && act.reaches(purpose)
+    /// The acts that end a consent in this cell, or keep it from beginning.
+    private var denials: [ModelAct] {
+        file.acts.filter { act in
+            switch act.event.kind {
+            case .refuse, .object, .revoke, .invalidate: act.reaches(channel) && act.reaches(purpose)
+            // A STOP covers SMS, for all purposes, and whatever channel it names beside.
+            case .withdraw where act.isStop: channel == .sms || act.event.channels.covers(channel)
+            case .withdraw: act.reaches(channel) && act.reaches(purpose)
+            // A complaint covers email in the same way.
+            case .complaint: channel == .email || act.reaches(channel)
+            // Whoever asked or consented no longer holds the number.
+            case .reassigned: act.reaches(channel)
+            default: false
+            }
         }
     }
 
-    private mutating func deny(_ act: ModelAct) {
-        // Later refusals leave it erased.
-        if isErased { return }
-        end(nil)
-        switch act.event.kind {
-        case .object: wideDenial = .objected
-        case .complaint: wideDenial = .complaint
-        case _ where act.isStop: wideDenial = .stop
+    /// Whether a denial reaches further than cells that it names one by one. The page asks after these first;
+    /// an objection that is narrowed is the cell's own.
+    private func isWide(_ denial: ModelAct) -> Bool {
+        let event = denial.event
+        switch event.kind {
+        case .invalidate: return false
+        case .complaint, .reassigned: return true
+        case _ where denial.isStop: return true
         default:
-            let isWide = !act.isNarrow
-            let reason: Reason =
-                switch act.event.kind {
-                case .refuse: .refused
-                case .withdraw: .withdrawn
-                default: .revoked
-                }
-            if isWide { wideDenial = reason } else { ownDenial = reason }
+            return event.channels.isEmpty || event.channels.isAll || event.purposes.isEmpty
+                || event.purposes.isAll
         }
     }
 
-    private mutating func end(_ reason: Reason?) {
-        consent = nil
-        waitsUntil = nil
-        if reason != nil { ownDenial = reason }
-        if reason != .invalid { tokens = [:] }
+    private func reason(of denial: ModelAct) -> Reason {
+        switch denial.event.kind {
+        case .refuse: .refused
+        case .withdraw: denial.isStop ? .stop : .withdrawn
+        case .object: .objected
+        case .complaint: .complaint
+        case .reassigned: .reassigned
+        default: .revoked
+        }
     }
 
-    // MARK: Time
-
-    private func isInForce(_ consent: ModelConsent, at time: Int64) -> Bool {
-        !hasExpired(consent, by: time) && !file.isInvalid(notice: consent.notice, at: time)
+    /// Whether a denial beats an act that gives: on a tie the denial wins; an import lifts nothing, however
+    /// late it claims to be; and clocks differ, so that a denial which is recorded later counts as later
+    /// unless it occurred more than five minutes before.
+    private func beats(_ denial: ModelAct, _ act: ModelAct) -> Bool {
+        if act.event.via == .import || denial.time >= act.time { return true }
+        let fiveMinutes: Int64 = 300 * 1_000_000
+        return denial.sequence > act.sequence && act.time - denial.time <= fiveMinutes
     }
 
-    /// Allowed until the earlier of validity and retention.
-    private func hasExpired(_ consent: ModelConsent, by time: Int64) -> Bool {
-        if consent.validityDay != .none, time >= startOfDay(consent.validityDay) { return true }
-        return file.retentionEnded(since: consent.given, by: time)
-    }
-}
-
-extension ModelAct {
-    /// A keyword sent by SMS.
-    var isStop: Bool {
-        event.source == .smsKeyword && (event.kind == .withdraw || event.kind == .refuse)
+    /// Whether nothing on file beats an act that gives.
+    private func stands(_ act: ModelAct) -> Bool {
+        // After an erasure only the person can begin again, and later than it.
+        if let erasedAt = file.erasedAt, act.event.via == .import || act.time <= erasedAt { return false }
+        return !denials.contains { beats($0, act) }
     }
 
-    /// Names both its channels and its purposes one by one.
-    var isNarrow: Bool {
-        let channels = event.channels
-        let purposes = event.purposes
-        return !channels.isEmpty && !channels.isAll && !purposes.isEmpty && !purposes.isAll
+    // MARK: What gives
+
+    private func names(_ act: ModelAct) -> Bool { act.names(channel, purpose) }
+
+    private func waits(_ request: ModelAct) -> Bool {
+        request.event.pendingChannels.contains(ChannelSet([channel]))
+    }
+
+    /// What became of the requests for a confirmation, as they came in: the clicks that confirmed one, with
+    /// the request, and the one that still waits. A second request while one waits joins it: its token
+    /// confirms the first, lapses and falls with it. (The page says only that it does not restart the first
+    /// one's lapse.)
+    private var requests: (confirmed: [(click: ModelAct, request: ModelAct)], waiting: ModelAct?) {
+        var confirmed: [(click: ModelAct, request: ModelAct)] = []
+        var waiting: ModelAct?
+        for (position, act) in file.acts.enumerated() {
+            let before = denials.filter { $0.sequence < act.sequence }
+            if denials.contains(where: { $0.sequence == act.sequence }) {
+                if let first = waiting, beats(act, first) { waiting = nil }
+                continue
+            }
+            let isErased = file.erasedAt.map { act.event.via == .import || act.time <= $0 } ?? false
+            guard names(act), !isErased, !before.contains(where: { beats($0, act) }) else { continue }
+            switch act.event.kind {
+            case .grant where waits(act):
+                if let first = waiting, act.time < startOfDay(first.event.lapseDay) { continue }
+                waiting = act
+            case .confirm:
+                // By a token of a request for this cell, not older than what waits; before the lapse; once.
+                let token = file.acts[..<position].first { $0.sequence == act.event.refersTo }
+                guard let first = waiting, let token, token.event.kind == .grant, names(token), waits(token),
+                    token.sequence >= first.sequence, act.time >= first.time,
+                    act.time < startOfDay(first.event.lapseDay)
+                else { continue }
+                confirmed.append((act, first))
+                waiting = nil
+            default: break
+            }
+        }
+        return (confirmed, waiting)
+    }
+
+    /// The consent that stands: what the acts that nothing beats come to, in order of occurrence.
+    private func consent(_ confirmed: [(click: ModelAct, request: ModelAct)]) -> ModelConsent? {
+        let since = file.retention.since
+        var consent: ModelConsent?
+        for act in file.acts.sorted(by: { $0.precedes($1) }) where names(act) && stands(act) {
+            let event = act.event
+            var given = ModelConsent(
+                time: act.time, notice: event.noticeOrdinal, validityDay: event.validityDay)
+            switch event.kind {
+            case .grant where !waits(act):
+                // It stands for itself: its notice and its day replace those before it.
+                consent = given
+            case .confirm:
+                // The click rests on the request: what beats the one takes the other along.
+                guard let request = confirmed.first(where: { $0.click.sequence == act.sequence })?.request,
+                    stands(request)
+                else { continue }
+                if given.notice == 0 { given.notice = request.event.noticeOrdinal }
+                consent = extended(consent, by: given, since)
+            case .renew:
+                // Extends a consent, whether or not its days have come, and gives none.
+                guard let old = consent else { continue }
+                if given.notice == 0 { given.notice = old.notice }
+                consent = extended(old, by: given, since)
+            default: break
+            }
+        }
+        return consent
+    }
+
+    /// Moves the end to a later day, never to an earlier. A consent without an end gets the new one: the page
+    /// does not say, so it denies. What had ended by retention has no day to keep.
+    private func extended(_ old: ModelConsent?, by new: ModelConsent, _ since: Int64) -> ModelConsent {
+        guard let old, old.time >= since, new.validityDay != .none else { return new }
+        var new = new
+        new.validityDay = max(old.validityDay, new.validityDay)
+        return new
+    }
+
+    /// Allowed until the earlier of validity and retention, and while its notice is valid.
+    private func reason(of consent: ModelConsent) -> Reason {
+        let retention = file.retention
+        if consent.validityDay != .none, file.now >= startOfDay(consent.validityDay) { return .expired }
+        if consent.time < retention.since { return .expired }
+        if let end = retention.end, file.now >= end { return .expired }
+        return file.isInvalid(notice: consent.notice) ? .noticeInvalidated : .consent
     }
 }

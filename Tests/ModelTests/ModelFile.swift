@@ -1,7 +1,6 @@
 // The naive model's view of one contact point: what had occurred by a time, of what was known.
 //
-// Invariant: acts stand in order of occurrence; at the same microsecond what gives stands before what takes,
-// so that what takes has the last word.
+// Invariant: acts stand in the order in which they were recorded.
 
 import ConsentDomain
 
@@ -10,19 +9,15 @@ struct ModelAct {
     var event: ConsentEvent
     /// Microseconds. No act lies in the future of its recording: what claims to is taken for now.
     var time: Int64
+    var sequence: UInt64 { event.sequence }
 
     init(_ event: ConsentEvent) {
         self.event = event
         time = min(event.occurredAt.microseconds, event.recordedAt.microseconds)
     }
 
-    /// Ends consents, or keeps them from beginning.
-    var takes: Bool {
-        switch event.kind {
-        case .refuse, .withdraw, .object, .complaint, .revoke, .invalidate, .reassigned: true
-        default: false
-        }
-    }
+    /// Whether this came before another, in order of occurrence.
+    func precedes(_ other: ModelAct) -> Bool { (time, sequence) < (other.time, other.sequence) }
 }
 
 /// What is on file about one contact point.
@@ -41,8 +36,8 @@ struct ModelFile {
         for entry in known {
             switch entry.content {
             case .act(subject, let event) where event.kind == .erase:
-                // The fold of history starts at the erasure: what was recorded before it is destroyed, and
-                // nobody can tell any more what was in force earlier. It occurs when it is carried out.
+                // History starts at the erasure: what was recorded before it is destroyed, and nobody can
+                // tell any more what was in force earlier. It occurs when it is carried out.
                 erasedAt = entry.recordedAt.microseconds
                 acts = []
             case .act(subject, let event):
@@ -54,55 +49,50 @@ struct ModelFile {
             }
         }
         acts.removeAll { $0.time > now }
-        acts.sort { left, right in
-            if left.time != right.time { return left.time < right.time }
-            if left.takes != right.takes { return right.takes }
-            return left.event.sequence < right.event.sequence
-        }
     }
 
-    // MARK: Delivery
-
-    /// A bounce or a new holder of the number makes a channel undeliverable, a clearance lifts that; the last
-    /// of them counts, and at the same microsecond the one that denies.
+    /// A bounce or a new holder of the number makes a channel undeliverable. Only a clearance lifts that: one
+    /// that occurred later, and that was recorded by somebody who could know of it. (The page does not say
+    /// what a bounce means that becomes known after a clearance: it denies.)
     func isUndeliverable(_ channel: Channel) -> Bool {
-        var last: (time: Int64, isBad: Bool) = (.min, false)
-        for act in acts {
-            switch act.event.kind {
-            case .bounce, .reassigned:
-                if act.reaches(channel) { last = (act.time, true) }
-            case .deliverabilityCleared:
-                // It lifts what it names; unlike a denial, it does not mean more than it says.
-                guard act.event.channels.covers(channel) else { continue }
-                if act.time > last.time || !last.isBad { last = (act.time, false) }
-            default: break
+        acts.contains { bad in
+            guard bad.event.kind == .bounce || bad.event.kind == .reassigned, bad.reaches(channel) else {
+                return false
+            }
+            return !acts.contains { clearance in
+                clearance.event.kind == .deliverabilityCleared && clearance.sequence > bad.sequence
+                    && clearance.time > bad.time && clearance.event.channels.covers(channel)
             }
         }
-        return last.isBad
     }
 
-    // MARK: Notices and the two clocks
-
-    func isInvalid(notice: UInt16, at time: Int64) -> Bool {
+    func isInvalid(notice: UInt16) -> Bool {
         guard let from = invalidFrom[notice] else { return false }
-        return from <= time
+        return from <= now
     }
 
-    /// Whether the time since the person's last contact ran out between an act that gave a consent and a
-    /// later time. The last contact counts, whatever it was about; a contact after the end comes too late.
-    func retentionEnded(since given: ModelAct, by time: Int64) -> Bool {
+    /// Retention: when the person's contacts without a gap began, and when the time since the last of them
+    /// runs out. Whatever it was about, the last contact counts, by the policy of its time. Once the time has
+    /// run out before the next contact, what was given before has ended for good. (The page leaves open what
+    /// a contact does that becomes known late: it counts where its own time reaches the contacts on file, and
+    /// undoes no end that was met without it.)
+    var retention: (since: Int64, end: Int64?) {
+        var since = Int64.min
         var end: Int64?
-        var isAfter = false
-        for act in acts where act.time <= time && (act.isContact || act.event.sequence == given.event.sequence) {
-            if isAfter, let reached = end, act.time >= reached { return true }
-            if act.event.retentionDay != .none { end = startOfDay(act.event.retentionDay) }
-            guard act.event.sequence == given.event.sequence else { continue }
-            isAfter = true
-            // What ran out before this consent does not concern it.
-            if let reached = end, reached <= act.time { end = nil }
+        var last: Int64?
+        for act in acts where act.isContact {
+            let ownEnd = act.event.retentionDay == .none ? nil : startOfDay(act.event.retentionDay)
+            guard let latest = last, act.time < latest else {
+                let hasEnded = end.map { act.time >= $0 } ?? false
+                if last == nil || hasEnded { since = act.time }
+                last = act.time
+                end = ownEnd ?? end
+                continue
+            }
+            let reaches = ownEnd.map { $0 > since } ?? true
+            if act.time < since && reaches { since = act.time }
         }
-        guard let reached = end else { return false }
-        return time >= reached
+        return (since, end)
     }
 }
 
@@ -127,6 +117,9 @@ extension ModelAct {
     func names(_ channel: Channel, _ purpose: PurposeID) -> Bool {
         event.channels.contains(ChannelSet([channel])) && event.purposes.contains(PurposeSet([purpose]))
     }
+
+    /// A keyword sent by SMS.
+    var isStop: Bool { event.kind == .withdraw && event.source == .smsKeyword }
 }
 
 /// 00:00 UTC, microseconds.

@@ -164,11 +164,14 @@ struct RandomLog {
     /// By a token of the contact point, in time or not, used up or not.
     private mutating func fillConfirmation(_ event: inout ConsentEvent, _ subject: Subject) {
         let own = requests.filter { $0.subject == subject }
-        guard let request = own.last(where: { _ in !numbers.oneIn(3) })?.event else {
+        guard let request = (own.last { _ in !numbers.oneIn(3) } ?? own.first)?.event else {
+            // Of a token for another contact point, which is none here.
             fillGrant(&event, subject)
             event.refersTo = UInt64(entries.count)
             return
         }
+        // The door lets no click through that claims to be older than its request.
+        event.occurredAt = max(event.occurredAt, request.clampedOccurredAt)
         event.channels = request.pendingChannels
         event.purposes = request.purposes
         event.refersTo = request.sequence

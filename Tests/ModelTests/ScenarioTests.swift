@@ -8,7 +8,8 @@ import Testing
 struct ScenarioTests {
     static let scenarios = Result {
         try Scenario.read(
-            goldenScopes + goldenOrder + goldenEnds + goldenDoubleOptIn + goldenErasure + goldenPast)
+            goldenScopes + goldenOrder + goldenEnds + goldenDoubleOptIn + goldenErasure + goldenPast
+                + goldenLate + goldenReadings)
     }
 
     @Test func storiesAreReadable() throws {
