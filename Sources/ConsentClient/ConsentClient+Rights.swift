@@ -23,6 +23,21 @@ public struct Erasure: Hashable, Sendable {
     }
 }
 
+/// What a step of `retireLapsed` did, or would do.
+public struct RetirementStep: Hashable, Sendable {
+    /// Contact points looked at.
+    public var examined: Int
+    /// Contact points whose personal parts were destroyed, or would be.
+    public var contacts: Int
+    /// Events whose personal parts were destroyed, or would be.
+    public var events: Int
+    /// Where the next step goes on; nil: all were looked at.
+    public var next: UInt64?
+
+    /// Nothing yet.
+    public init() { (examined, contacts, events, next) = (0, 0, 0, nil) }
+}
+
 /// The form of an export.
 public enum ExportFormat: String, CaseIterable, Sendable {
     /// Everything on file, with proofs.
@@ -112,6 +127,32 @@ extension ConsentClient {
         case .key: throw .invalidRequest("a write names an address or a reference, never a key")
         }
         return try await write(.erase, request, timeout)
+    }
+
+    /// Destroys the personal parts of contact points of which nothing has been in force for the proof period;
+    /// the denial stays. Does a part of the work: call it again with the step's `next` until that is nil.
+    ///
+    /// - Parameters:
+    ///   - proofMonths: calendar months for which proof is kept once nothing is in force, 1 to 65,535.
+    ///   - dryRun: only count.
+    ///   - after: `next` of the step before; nil: from the beginning.
+    /// - Throws: any `ConsentClientError`; making it again is safe.
+    public func retireLapsed(
+        controller: ControllerID, proofMonths: UInt16 = 36, dryRun: Bool, after: UInt64? = nil,
+        timeout: Duration? = nil
+    ) async throws(ConsentClientError) -> RetirementStep {
+        guard proofMonths > 0 else { throw .invalidRequest("a proof period is a month at least") }
+        let request = Wire.RetireLapsedRequest(
+            controller: controller.rawValue, proofMonths: proofMonths, dryRun: dryRun,
+            after: after)
+        let answer = try await call(
+            .retireLapsed, request, as: Wire.RetireLapsedResponse.self, timeout: timeout)
+        var step = RetirementStep()
+        step.examined = Int(answer.examined)
+        step.contacts = Int(answer.contacts)
+        step.events = Int(answer.events)
+        step.next = answer.next
+        return step
     }
 
     /// All that is on file about a person, in one of three forms.

@@ -108,6 +108,15 @@ extension SQLiteRegister {
         return !wasErased
     }
 
+    /// Events of a contact point that an erasure would destroy the personal part of.
+    public func personalPartCount(of slot: SlotKey) throws(RegisterError) -> Int {
+        var count = 0
+        for sequence in try sequences(of: slot) where sequence <= lastSequence {
+            if let event = try event(sequence), event.kind != .erase, event.personal != nil { count += 1 }
+        }
+        return count
+    }
+
     // MARK: Destroying
 
     /// Destroys what is due, and returns when its bytes are in no file any more. Nothing may be staged.

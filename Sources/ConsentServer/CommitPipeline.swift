@@ -28,6 +28,7 @@ enum WriteOperation: Sendable {
     case putPurpose(Purpose)
     case putNotice(Notice)
     case invalidateNotice(NoticeID, reason: String, effective: Timestamp)
+    case retireLapsed(RetireLapsed)
 
     /// Whether it takes something away from senders: such writes go first, and are never shed or expired.
     var isRefusal: Bool {
@@ -40,8 +41,11 @@ enum WriteOperation: Sendable {
 
     /// Whether its answer waits until personal parts are destroyed.
     var isErasure: Bool {
-        if case .write(let command) = self { return command.kind == .erase }
-        return false
+        switch self {
+        case .write(let command): command.kind == .erase
+        case .retireLapsed(let step): !step.isDryRun
+        default: false
+        }
     }
 
     /// Events that it appends at most.
@@ -49,6 +53,7 @@ enum WriteOperation: Sendable {
         switch self {
         case .write(let command): max(1, command.contacts.count)
         case .importRows(let rows, _): rows.count
+        case .retireLapsed: RetireLapsed.contactsMax
         default: 1
         }
     }
@@ -56,7 +61,7 @@ enum WriteOperation: Sendable {
     /// Whether it changes the catalogue, and so makes a commit of its own.
     var isCatalogue: Bool {
         switch self {
-        case .write, .importRows: false
+        case .write, .importRows, .retireLapsed: false
         default: true
         }
     }

@@ -68,6 +68,7 @@ enum Dispatcher {
         case .object: try WriteHandler.refusal(.object, connection, header, body)
         case .record: try WriteHandler.record(connection, header, body)
         case .erase: try WriteHandler.erase(connection, header, body)
+        case .retireLapsed: try WriteHandler.retireLapsed(connection, header, body)
         case .import: try WriteHandler.importRows(connection, header, body)
         case .putController: try CatalogueHandler.putController(connection, header, body)
         case .putPurpose: try CatalogueHandler.putPurpose(connection, header, body)

@@ -1,5 +1,6 @@
-// The journal: refusals and erasures after a sequence, kept apart from the backups, and replayed when one is
-// restored, so that no refusal between the backup and the loss is forgotten.
+// The journal: what denies after a sequence, kept apart from the backups, and replayed when one is restored,
+// so that no refusal between the backup and the loss is forgotten: refusals, erasures, and the controllers
+// and purposes that were put, since those may be closed or retired.
 //
 // JSON lines, bytes in hexadecimal:
 //
@@ -61,6 +62,11 @@ struct JournalFile {
     /// Last sequence that it covers.
     let sequence: UInt64
     let events: [ConsentEvent]
+
+    /// Whether events of a kind are in a journal.
+    static func covers(_ kind: EventKind) -> Bool {
+        kind.isRefusal || kind == .controllerPut || kind == .purposePut
+    }
 
     // MARK: Writing
 
@@ -156,7 +162,7 @@ struct JournalFile {
     /// The event of a line; nil where its parts do not fit its leaf.
     private static func event(_ line: Line) -> ConsentEvent? {
         guard let leaf = line.leaf.flatMap(Hexadecimal.bytes), var event = try? ConsentEvent(leaf: leaf),
-            event.sequence == line.sequence, event.kind.isRefusal,
+            event.sequence == line.sequence, covers(event.kind),
             let personal = line.personal.flatMap(Hexadecimal.bytes),
             let salt = line.salt.flatMap(Hexadecimal.bytes),
             let payload = line.payload.flatMap(Hexadecimal.bytes)

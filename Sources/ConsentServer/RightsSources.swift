@@ -213,7 +213,7 @@ final class DumpSource: StreamSource {
     }
 }
 
-/// Refusals and erasures after a sequence, as canonical bytes in JSON lines (JournalFile.swift).
+/// What denies after a sequence, as canonical bytes in JSON lines (JournalFile.swift).
 final class JournalSource: StreamSource {
     private let after: UInt64
     private var position: UInt64
@@ -237,7 +237,9 @@ final class JournalSource: StreamSource {
             }
             for event in try writer.register.events(after: position, limit: Self.scanMax) {
                 position = event.sequence
-                guard event.kind.isRefusal, event.personal != nil || !event.payload.isEmpty else { continue }
+                guard JournalFile.covers(event.kind), event.personal != nil || !event.payload.isEmpty else {
+                    continue
+                }
                 count += 1
                 text += JournalFile.line(event)
             }

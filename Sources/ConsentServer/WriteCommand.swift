@@ -48,6 +48,25 @@ struct WriteCommand: Sendable {
     var restrictUntil: Timestamp?
 }
 
+/// One step of destroying what neither a consent nor a proof needs any more.
+struct RetireLapsed: Sendable {
+    let controller: ControllerID
+    /// Months for which proof is kept once nothing is in force.
+    let proofMonths: Int
+    let isDryRun: Bool
+    /// The contact point to go on after; nil: from the beginning.
+    let after: SlotKey?
+    let client: String
+    /// Contact points erased in one step at most; ends the step early.
+    static let contactsMax = 256
+    /// Rows of the table of states looked at in one step.
+    static let rowsMax = 4_096
+    /// Position of the first step, and of the next one where that could not begin yet.
+    static let beginning: UInt64 = 0
+    /// What a request that names no proof period gets.
+    static let defaultProofMonths = 36
+}
+
 /// One row of an import.
 struct ImportRowCommand: Sendable {
     /// Position in the request.

@@ -31,7 +31,7 @@ extension WriteExecutor {
                 event.notice = id
                 event.noticeOrdinal = catalogue.notices[id]?.ordinal ?? 0
                 event.occurredAt = effective
-            case .write, .importRows: preconditionFailure("not a change to the catalogue")
+            case .write, .importRows, .retireLapsed: preconditionFailure("not a change to the catalogue")
             }
         } catch {
             return Completion(job.call, .invalidArgument, "\(error)", notExecuted: true)

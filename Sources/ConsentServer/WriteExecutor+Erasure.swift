@@ -6,6 +6,7 @@
 
 import ConsentDomain
 import ConsentRegister
+import WireProtocol
 
 extension WriteExecutor {
     /// Erases contact points, all or none of them.
@@ -32,16 +33,59 @@ extension WriteExecutor {
         for target in due {
             var event = event(of: command, target)
             event.retentionDay = restriction
-            if var personal = event.personal {
-                personal.reference = ""
-                personal.staff = ""
-                personal.evidence = Evidence()
-                event.personal = personal
-            }
+            event.personal?.removeTexts()
             events.append(try stage(event, target.subject))
         }
         return .recorded(events)
     }
+
+    // MARK: What has lapsed
+
+    /// Erases the contact points of one page that have been quiet long enough: the denial stays.
+    mutating func retire(_ step: RetireLapsed) throws(RegisterError) -> Wire.RetireLapsedResponse {
+        var response = Wire.RetireLapsedResponse()
+        // What is searched is written behind the commits, so it is brought up to date first, step by step.
+        if step.after == nil, try !register.flushDerived(budget: .milliseconds(20)) {
+            response.next = RetireLapsed.beginning
+            return response
+        }
+        let page = try register.contacts(
+            of: step.controller, after: step.after, rowCount: RetireLapsed.rowsMax)
+        var next = page.end
+        for slot in page.keys {
+            guard response.contacts < UInt32(RetireLapsed.contactsMax) else { break }
+            response.examined += 1
+            next = slot == page.keys.last ? page.end : slot
+            guard let state = try register.state(for: slot),
+                state.isQuiet(forMonths: step.proofMonths, on: now.day),
+                try register.hasAnythingToErase(slot, isRestriction: false)
+            else { continue }
+            response.contacts += 1
+            response.events += UInt64(try register.personalPartCount(of: slot))
+            if !step.isDryRun { try retire(slot, state, step) }
+        }
+        // Half a key: whole ones of other controllers' contact points are not for the caller.
+        response.next = next?.high
+        return response
+    }
+
+    private mutating func retire(
+        _ slot: SlotKey, _ state: ContactState, _ step: RetireLapsed
+    ) throws(RegisterError) {
+        // The same contact point in the same state gets the same id.
+        let key = core.keyring.recipientKey(of: slot, controller: step.controller)
+        let id = core.keyring.contentMAC(
+            Array("retire lapsed \(state.lastSequence) ".utf8) + key.bytes)
+        var command = WriteCommand(
+            kind: .erase, controller: step.controller, eventID: id, contentMAC: id, contacts: [])
+        command.channels = .all
+        command.purposes = .all
+        command.client = step.client
+        let subject = subject(of: slot, state.kind, command, controller: step.controller, position: 0)
+        _ = try stage(event(of: command, Target(subject: subject, channels: .all)), subject)
+    }
+
+    // MARK: Parts
 
     /// The day at whose start what is restricted is destroyed: the first that begins no earlier than asked;
     /// `.none`: at once.
@@ -58,5 +102,14 @@ extension WriteExecutor {
             if state.cells.allSatisfy({ $0.grants.isEmpty && $0.pending == nil }) { return true }
         }
         return false
+    }
+}
+
+extension PersonalPart {
+    /// Leaves the key, the id and the commitments.
+    mutating func removeTexts() {
+        reference = ""
+        staff = ""
+        evidence = Evidence()
     }
 }

@@ -39,6 +39,9 @@ struct WriteExecutor {
         case .importRows(let rows, let dryRun):
             let response = try importRows(rows, dryRun: dryRun)
             return Completion(job.call) { response.encode(into: &$0) }
+        case .retireLapsed(let step):
+            let response = try retire(step)
+            return Completion(job.call) { response.encode(into: &$0) }
         case .putController, .putPurpose, .putNotice, .invalidateNotice:
             return try changeCatalogue(job)
         }
@@ -73,8 +76,13 @@ struct WriteExecutor {
         case .success(let targets):
             if dryRun { return .recorded([]) }
             if command.kind == .erase { return try erase(command, targets) }
+            let isBare = command.via == .import ? try isErasedForGood(command) : false
             var events: [ConsentEvent] = []
-            for target in targets { events.append(try stage(event(of: command, target), target.subject)) }
+            for target in targets {
+                var event = event(of: command, target)
+                if isBare { event.personal?.removeTexts() }
+                events.append(try stage(event, target.subject))
+            }
             return .recorded(events)
         }
     }
@@ -139,8 +147,12 @@ struct WriteExecutor {
         if command.contacts.isEmpty && command.badContacts.isEmpty && command.reference.isEmpty {
             findings.append(RefusalFinding(.badAddress, subject: "no address and no reference"))
         }
-        // An erased person is not brought back onto the file by a list, not even as a refusal.
-        if command.via == .import, try isErasedForGood(command) { findings.append(RefusalFinding(.erased)) }
+        // A list brings nothing of an erased person back onto the file, except that they refused, by the key
+        // alone: a grant that the person gave after the erasure, and that arrives late, must find the
+        // refusals that came after it.
+        if command.via == .import, !command.kind.isRefusal, try isErasedForGood(command) {
+            findings.append(RefusalFinding(.erased))
+        }
         if register.catalogue.controllers[command.controller] == nil {
             findings.append(
                 RefusalFinding(.unknownController, subject: "controller \(command.controller.rawValue)"))
@@ -226,7 +238,7 @@ struct WriteExecutor {
         return subjects
     }
 
-    private func subject(
+    func subject(
         of slot: SlotKey, _ kind: ContactKind, _ command: WriteCommand, controller: ControllerID,
         position: Int
     ) -> WriteSubject {

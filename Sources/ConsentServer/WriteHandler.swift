@@ -71,6 +71,28 @@ enum WriteHandler {
         enqueue(connection, header, .write(try command.finished()))
     }
 
+    static func retireLapsed(
+        _ connection: Connection, _ header: FrameHeader, _ body: RawSpan
+    ) throws(WireError) {
+        let request = try Wire.RetireLapsedRequest(decoding: body)
+        let controller = ControllerID(rawValue: request.controller)
+        guard connection.catalogue.catalogue.controllers[controller] != nil else {
+            connection.reject(
+                header.stream, .notFound,
+                "no controller has number \(request.controller): see consentctl controller list")
+            return connection.endCall(header.stream)
+        }
+        let step = RetireLapsed(
+            controller: controller,
+            proofMonths: request.proofMonths == 0
+                ? RetireLapsed.defaultProofMonths : Int(request.proofMonths),
+            isDryRun: request.dryRun,
+            after: request.after.flatMap { high in
+                high == RetireLapsed.beginning ? nil : SlotKey(low: .max, high: high)
+            }, client: connection.access.clientName)
+        enqueue(connection, header, .retireLapsed(step))
+    }
+
     static func importRows(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError)
     {
         let request = try Wire.ImportRequest(decoding: body)

@@ -35,7 +35,10 @@ struct Consentctl: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "A person's rights",
-                subcommands: [EraseCommand.self, ExportCommand.self, DumpCommand.self, JournalCommand.self]),
+                subcommands: [
+                    EraseCommand.self, RetireLapsedCommand.self, ExportCommand.self, DumpCommand.self,
+                    JournalCommand.self,
+                ]),
             CommandGroup(
                 name: "Catalogue",
                 subcommands: [ControllerCommand.self, PurposeCommand.self, NoticeCommand.self]),

@@ -1,4 +1,4 @@
-// erase, export, dump, journal: a person's rights, and what an operator hands over or keeps.
+// erase, retire-lapsed, export, dump, journal: a person's rights, and what an operator hands over or keeps.
 
 import ArgumentParser
 import ConsentClient
@@ -67,6 +67,77 @@ struct EraseCommand: ClientCommand {
             The denial stays: no list that is imported can bring the person back.
 
             """)
+    }
+}
+
+struct RetireLapsedCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retire-lapsed",
+        abstract: "Destroys personal parts that neither a consent nor a proof needs; the denial stays.",
+        discussion: """
+            Concerns contact points of which nothing has been in force for the proof period: no consent, no \
+            waiting double opt-in, retention over, and no refusal since. Counts first and asks; off a \
+            terminal it needs --yes.
+            """)
+    @OptionGroup var connection: ConnectionOptions
+    @Option(help: ArgumentHelp("Code of the controller.", valueName: "code")) var controller: String
+    @Option(help: ArgumentHelp("Months for which proof is kept once nothing is in force.", valueName: "n"))
+    var proofMonths: UInt16 = 36
+    @Flag(help: "Only count.") var dryRun = false
+    @Flag(help: "Do not ask.") var yes = false
+
+    func validate() throws {
+        guard proofMonths > 0 else { throw ValidationError("--proof-months is 1 at least") }
+        guard !dryRun || !yes else { throw ValidationError("give --dry-run or --yes") }
+    }
+
+    func run(_ client: ConsentClient) async throws {
+        guard dryRun || yes || Terminal.isInputTerminal else {
+            throw CommandFailure(
+                .usage, "what is destroyed does not come back: off a terminal it needs --yes or --dry-run")
+        }
+        let catalogue = try await CatalogueView(client)
+        let id = try catalogue.controller(controller)
+        let found = try await total(client, id, dryRun: true)
+        let summary = "\(found.events) events about \(found.contacts) of \(found.examined) contact points"
+        guard !dryRun else { return report(found, summary + " would be retired\n") }
+        Terminal.error(
+            "The personal parts of \(summary) at \(catalogue.name(id)) are destroyed. The denial stays.\n")
+        if !yes && found.contacts > 0 {
+            guard Terminal.ask("Destroy? Type yes: ") == "yes" else {
+                throw CommandFailure(.denied, "nothing was destroyed")
+            }
+        }
+        let done = try await total(client, id, dryRun: false)
+        report(done, "\(done.events) events about \(done.contacts) contact points retired\n")
+    }
+
+    /// All steps together.
+    private func total(
+        _ client: ConsentClient, _ id: ControllerID, dryRun: Bool
+    ) async throws -> RetirementStep {
+        var sum = RetirementStep()
+        var progress = Progress(unit: "contact points")
+        repeat {
+            let step = try await client.retireLapsed(
+                controller: id, proofMonths: proofMonths, dryRun: dryRun, after: sum.next)
+            sum.examined += step.examined
+            sum.contacts += step.contacts
+            sum.events += step.events
+            sum.next = step.next
+            progress.show(sum.examined)
+        } while sum.next != nil
+        progress.end()
+        return sum
+    }
+
+    private func report(_ step: RetirementStep, _ text: String) {
+        guard connection.json else { return Terminal.output(text) }
+        printLine(
+            .members([
+                "dryRun": .bool(dryRun), "examined": .unsigned(UInt64(step.examined)),
+                "contacts": .unsigned(UInt64(step.contacts)), "events": .unsigned(UInt64(step.events)),
+            ]))
     }
 }
 

@@ -16,14 +16,16 @@ enum LayerRules {
 
     /// What each target may import, bar the toolchain and SwiftNIO.
     static let allowed: [String: Set<String>] = [
-        "CSQLite": [], "CZlib": [], "CIdn2": [], "CPlatform": [],
+        "CSQLite": [], "CZlib": [], "CIdn2": [], "CPlatform": [], "CScrub": [],
         "WireProtocol": ["CPlatform", "CZlib"],
         "ConsentDomain": ["CIdn2", "Crypto"],
         "ConsentProof": ["Crypto"],
         "ProtogenCore": [],
         "ConsentWire": ["WireProtocol", "ConsentDomain"],
         "ConsentIndex": ["ConsentDomain", "CPlatform"],
-        "ConsentRegister": ["ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CZlib", "Crypto"],
+        "ConsentRegister": [
+            "ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CScrub", "CZlib", "Crypto",
+        ],
         "ConsentClient": ["WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof"],
         "ConsentServer": [
             "WireProtocol", "ConsentDomain", "ConsentProof", "ConsentWire", "ConsentIndex", "ConsentRegister",

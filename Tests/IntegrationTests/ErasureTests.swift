@@ -59,18 +59,30 @@ import Testing
         _ = try await client.withdraw(salon.refusal(address))
         #expect(try await reason() == .erased)
         let before = try await client.stats().sequence
-        for kind in [EventKind.grant, .withdraw] {
+        func row(_ kind: EventKind, at time: Timestamp) -> ImportRow {
             var row = ImportRow(kind: kind, controller: salon.controller, contacts: [WriteContact(address)])
             row.channels = ChannelSet([.email])
             row.purposes = PurposeSet([salon.promotions])
             row.notice = salon.notice
             row.act = .tickedBox
             row.source = .widget
-            row.occurredAt = Timestamp(microseconds: 1_790_000_000_000_000)
-            let result = try await client.importRows([row])
-            #expect(result.refused == 1 && result.issues.first?.refusals.map(\.refusal) == [.erased])
+            row.occurredAt = time
+            return row
+        }
+        let old = Timestamp(microseconds: 1_790_000_000_000_000)
+        for kind in [EventKind.grant, .contactSeen] {
+            let result = try await client.importRows([row(kind, at: old)])
+            let found = result.issues.first?.refusals.map(\.refusal) ?? []
+            #expect(result.refused == 1 && found.contains(.erased), "\(kind): \(found)")
         }
         #expect(try await client.stats().sequence == before)
+        // But a refusal is never turned away. It is kept by its key alone.
+        var refusal = row(.withdraw, at: old)
+        refusal.reference = "from-a-list"
+        #expect(try await client.importRows([refusal]).recorded == 1)
+        #expect(try await reason() == .erased)
+        let listed = try await Self.history(client, salon, Self.contacts(address)).last
+        #expect(listed?.kind == .withdraw && listed?.reference == "" && listed?.key != nil)
 
         // The person itself may consent again.
         #expect(try await client.grant(salon.grant([address], channels: [.email])).status == .recorded)
@@ -122,6 +134,30 @@ import Testing
             MerkleProof.verifyConsistency(
                 oldSize: early.head.treeSize, oldRoot: early.head.root, newSize: late.head.treeSize,
                 newRoot: late.head.root, proof: try late.consistency.map { try #require(TreeHash($0)) }))
+        await client.close()
+        await server.server.drain()
+    }
+
+    /// The person consents again on a device without a network, then withdraws; a list brings the withdrawal
+    /// before the device brings the grant.
+    @Test func aListedRefusalBeatsAGrantThatArrivesLaterAfterAnErasure() async throws {
+        let server = try await TestServer.start()
+        let client = try await server.admin()
+        let salon = try await Salon(client)
+        let address = "late@example.fr"
+        _ = try await client.erase(
+            Erasure(controller: salon.controller, subject: Self.contacts(address)))
+        try await Task.sleep(for: .milliseconds(5))
+        let granted = Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
+        var refusal = ImportRow(
+            kind: .withdraw, controller: salon.controller, contacts: [WriteContact(address)])
+        refusal.occurredAt = granted.adding(microseconds: 1_000)
+        #expect(try await client.importRows([refusal]).recorded == 1)
+        var grant = salon.grant([address], channels: [.email])
+        grant.occurredAt = granted
+        #expect(try await client.grant(grant).status == .recorded)
+        let check = await client.check(salon.question(.email), .address(address))
+        #expect(check.decision == .deny, "the withdrawal came after the grant")
         await client.close()
         await server.server.drain()
     }

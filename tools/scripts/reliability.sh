@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # The long tests: `crash` kills the server under write load again and again, and audits the register after each
-# restart; `model` holds fold, index and the questions about the past against a naive model of the law.
+# restart; `erasure` does so under erasures, and searches the files for what was erased; `model` holds fold, index and the questions about the past against a naive model of the law.
 #
 # crash: ROUNDS (25) kills, at moments drawn from SEED (printed; the same seed kills at the same moments). After each
 # restart every event that was acknowledged must be in the register, at its sequence, and the sequence must be dense.
 # model: COMPARISONS (1000000) comparisons over random logs drawn from SEED on.
-# ONLY=crash and ONLY=model run one of them. Ends with a table and `N passed, N failed`.
+# ONLY=crash, ONLY=erasure and ONLY=model run one of them. Ends with a table and `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-tests=${ONLY:-crash model}
+tests=${ONLY:-crash erasure model}
 rounds=${ROUNDS:-25}
 comparisons=${COMPARISONS:-1000000}
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
@@ -41,7 +41,12 @@ run_test() {
 for name in $tests; do
     case "$name" in
         crash)
-            run_test crash "Killing the server $rounds times" FILTER=ReliabilityTests \
+            run_test crash "Killing the server $rounds times" FILTER=ReliabilityTests.CrashTests \
+                CONSENTD_CRASH_ROUNDS="$rounds" CONSENTD_CRASH_SEED="$seed"
+            ;;
+        erasure)
+            run_test erasure "Killing the server $rounds times while it erases" \
+                FILTER=ReliabilityTests.ErasureCrashTests \
                 CONSENTD_CRASH_ROUNDS="$rounds" CONSENTD_CRASH_SEED="$seed"
             ;;
         model)
@@ -49,7 +54,7 @@ for name in $tests; do
                 CONSENTD_MODEL_COMPARISONS="$comparisons" CONSENTD_MODEL_SEED="$seed"
             ;;
         *)
-            echo "error: ONLY=$name: there are two tests, crash and model" >&2
+            echo "error: ONLY=$name: there are crash, erasure and model" >&2
             exit 64
             ;;
     esac

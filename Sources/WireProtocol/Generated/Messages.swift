@@ -55,6 +55,8 @@ extension Wire {
         ProofRequest.self,
         ProofResponse.self,
         EraseRequest.self,
+        RetireLapsedRequest.self,
+        RetireLapsedResponse.self,
         ExportRequest.self,
         Chunk.self,
         DumpRequest.self,

@@ -114,6 +114,10 @@ extension Wire {
         /// A signed head.
         @inlinable public static var head: Self { Self(rawValue: 37) }
 
+        /// Destroys the personal parts of contact points whose retention and proof periods are over; the
+        /// denial stays.
+        @inlinable public static var retireLapsed: Self { Self(rawValue: 38) }
+
         /// A copy of the register.
         @inlinable public static var backup: Self { Self(rawValue: 40) }
 
@@ -155,6 +159,7 @@ extension Wire {
             .review,
             .watch,
             .head,
+            .retireLapsed,
             .backup,
             .journal,
             .health,
@@ -299,6 +304,11 @@ extension Wire {
                     name: "Head", method: .head, scope: .watch,
                     isIdempotent: true, isStreaming: false,
                     defaultDeadlineMicroseconds: 10_000_000, bodyBytesMax: 1024)
+            case 38:
+                MethodInfo(
+                    name: "RetireLapsed", method: .retireLapsed, scope: .erase,
+                    isIdempotent: true, isStreaming: false,
+                    defaultDeadlineMicroseconds: 60_000_000, bodyBytesMax: 1024)
             case 40:
                 MethodInfo(
                     name: "Backup", method: .backup, scope: .admin,

@@ -3485,6 +3485,119 @@ extension Wire {
         }
     }
 
+    /// Asks for the destruction of personal parts that neither a consent nor a proof needs any more.
+    public struct RetireLapsedRequest: WireMessage {
+        /// The schema's name.
+        public static var schemaName: String { "RetireLapsedRequest" }
+
+        /// Controller.
+        public var controller: UInt32
+
+        /// Months for which proof is kept once nothing is in force; 0: 36.
+        public var proofMonths: UInt16
+
+        /// Only count.
+        public var dryRun: Bool
+
+        /// Go on after this position, from the answer before.
+        public var after: UInt64?
+
+        /// All fields, each zero or empty unless given.
+        public init(
+            controller: UInt32 = 0,
+            proofMonths: UInt16 = 0,
+            dryRun: Bool = false,
+            after: UInt64? = nil
+        ) {
+            self.controller = controller
+            self.proofMonths = proofMonths
+            self.dryRun = dryRun
+            self.after = after
+        }
+
+        /// - Parameter bytes: the whole encoding.
+        /// - Throws: what is wrong with it.
+        public init(decoding bytes: RawSpan) throws(WireError) {
+            self.init()
+            var cursor = TableCursor()
+            while let field = try cursor.next(bytes) {
+                switch field.id {
+                case 1:
+                    self.controller = try field.integer(bytes)
+                case 2:
+                    self.proofMonths = try field.integer(bytes)
+                case 3:
+                    self.dryRun = try field.bool(bytes)
+                case 4:
+                    self.after = try field.integer(bytes)
+                default: break
+                }
+            }
+        }
+
+        /// Appends the encoding; fields that are zero or empty are left out.
+        public func encode(into writer: inout FrameWriter) {
+            if self.controller != 0 { writer.appendField(1, self.controller) }
+            if self.proofMonths != 0 { writer.appendField(2, self.proofMonths) }
+            if self.dryRun { writer.appendField(3, self.dryRun) }
+            if let value = self.after { writer.appendField(4, value) }
+        }
+    }
+
+    /// What one step of it did.
+    public struct RetireLapsedResponse: WireMessage {
+        /// The schema's name.
+        public static var schemaName: String { "RetireLapsedResponse" }
+
+        /// Contact points looked at.
+        public var examined: UInt32
+
+        /// Contact points whose personal parts were destroyed, or would be.
+        public var contacts: UInt32
+
+        /// Events whose personal parts were destroyed, or would be.
+        public var events: UInt64
+
+        /// Where the next step goes on; none: all were looked at.
+        public var next: UInt64?
+
+        /// All fields, each zero or empty unless given.
+        public init(examined: UInt32 = 0, contacts: UInt32 = 0, events: UInt64 = 0, next: UInt64? = nil) {
+            self.examined = examined
+            self.contacts = contacts
+            self.events = events
+            self.next = next
+        }
+
+        /// - Parameter bytes: the whole encoding.
+        /// - Throws: what is wrong with it.
+        public init(decoding bytes: RawSpan) throws(WireError) {
+            self.init()
+            var cursor = TableCursor()
+            while let field = try cursor.next(bytes) {
+                switch field.id {
+                case 1:
+                    self.examined = try field.integer(bytes)
+                case 2:
+                    self.contacts = try field.integer(bytes)
+                case 3:
+                    self.events = try field.integer(bytes)
+                case 4:
+                    self.next = try field.integer(bytes)
+                default: break
+                }
+            }
+        }
+
+        /// Appends the encoding; fields that are zero or empty are left out.
+        public func encode(into writer: inout FrameWriter) {
+            if self.examined != 0 { writer.appendField(1, self.examined) }
+            if self.contacts != 0 { writer.appendField(2, self.contacts) }
+            if self.events != 0 { writer.appendField(3, self.events) }
+            if let value = self.next { writer.appendField(4, value) }
+        }
+    }
+
     /// Asks for a person's data.
     public struct ExportRequest: WireMessage {
         /// The schema's name.
