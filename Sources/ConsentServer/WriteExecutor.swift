@@ -442,7 +442,7 @@ struct WriteExecutor {
         guard !event.pendingChannels.isEmpty, let personal = event.personal,
             let state = try register.state(
                 for: core.keyring.slotKey(personal.key, controller: event.controller)),
-            Self.isPending(event, in: state, at: now.day)
+            Self.isPending(event, in: state, at: now)
         else { return [] }
         return core.keyring.confirmationToken(grant: personal.eventID, sequence: event.sequence)
     }

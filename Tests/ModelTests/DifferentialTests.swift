@@ -1,8 +1,8 @@
 // Goal: fold, flattened profile, index and CheckAt answer as the model does, whatever is recorded in whatever
 // order. Method: random logs from a seed; after each line random questions of the present (model, fold,
-// index) and of the past (model, fold over what was known). A difference is cut down to few lines and printed
-// with its seed. CONSENTD_MODEL_COMPARISONS sets the number of comparisons, CONSENTD_MODEL_SEED the first
-// seed.
+// index) and of the past (model, CheckAt). What was met on the way is counted: each reason, each kind of
+// event and each situation has to be. A difference is cut down to few lines and printed with its seed.
+// CONSENTD_MODEL_COMPARISONS sets the number of comparisons, CONSENTD_MODEL_SEED the first seed.
 
 import ConsentDomain
 import Foundation
@@ -20,13 +20,10 @@ struct DifferentialTests {
         let difference = try run.search(comparisonCount: Self.comparisonCount, firstSeed: Self.firstSeed)
         #expect(difference == nil, "\(difference?.description ?? "")")
         guard difference == nil else { return }
+        print("\(run.coverage)")
         print("model: \(run.comparisonCount) comparisons from seed \(Self.firstSeed), no difference")
-        // Each answer was met often enough for the comparison to mean something.
-        let others: Set<Reason> = [
-            .notFresh, .loading, .restored, .integrityFailure, .unavailable, .unknownController,
-        ]
-        for reason in Reason.allCases where !others.contains(reason) {
-            #expect(run.counts[reason, default: 0] >= 20, "\(reason): \(run.counts[reason, default: 0])")
+        for (name, count) in run.coverage.counts {
+            #expect(count >= 10, "the comparison is blind: \(name) was met \(count) times")
         }
     }
 
@@ -91,7 +88,7 @@ struct DifferentialRun {
 
     var mistake: Mistake?
     private(set) var comparisonCount = 0
-    private(set) var counts: [Reason: Int] = [:]
+    private(set) var coverage = Coverage()
 
     init(mistake: Mistake? = nil) { self.mistake = mistake }
 
@@ -104,13 +101,15 @@ struct DifferentialRun {
             for entry in log.entries { try ledger.append(entry) }
             let start = log.entries.count
             for _ in 0..<20 {
-                try ledger.append(log.step())
+                let entry = log.step()
+                coverage.count(entry, after: ledger.entries.dropFirst(start))
+                try ledger.append(entry)
                 for position in 0..<6 {
                     let isPast = position >= 4
                     let asked = isPast ? log.pastQuestion() : log.presentQuestion()
                     let answers = try Self.ask(ledger, asked, isPast)
                     comparisonCount += answers.others.count
-                    counts[answers.model, default: 0] += 1
+                    coverage.count(answers.model, isPast: isPast)
                     guard answers.differ else { continue }
                     let found = Difference(
                         seed: seed, entries: Array(ledger.entries.dropFirst(start)), asked: asked,
@@ -123,7 +122,7 @@ struct DifferentialRun {
         return nil
     }
 
-    static func ask(_ ledger: Ledger, _ asked: Question, _ isPast: Bool) throws -> Answers {
+    private static func ask(_ ledger: Ledger, _ asked: Question, _ isPast: Bool) throws -> Answers {
         let model = ledger.model(asked)
         if isPast {
             let fold = try ledger.pastAnswer(asked)
@@ -148,7 +147,7 @@ struct DifferentialRun {
     }
 
     /// Leaves lines out as long as a difference stays.
-    func shrink(_ found: Difference) throws -> Difference {
+    private func shrink(_ found: Difference) throws -> Difference {
         var best = found
         var hasShrunk = true
         while hasShrunk {

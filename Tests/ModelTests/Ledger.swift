@@ -1,31 +1,11 @@
 // What the model is held against: the fold with the decision that Explain makes of it, the flattened profile
-// in the index, and CheckAt with its own two cuts; and the planted mistakes that the comparison has to find.
+// in the index, and CheckAt with its own two cuts.
 //
-// Invariant: the ledger adds no rule of its own. Unless a mistake is planted, it hands events and questions
-// on as the server does.
+// Invariant: the ledger adds no rule of its own. Unless a mistake is planted (Mistakes.swift), it hands
+// events and questions on as the server does.
 
 import ConsentDomain
 import ConsentIndex
-
-/// Mistakes that a fold may well have; none in earnest.
-enum Mistake: CaseIterable {
-    case foldOrderReversed
-    case expiryOffByADay
-    case grantWinsTheTie
-    case allForgottenForANewPurpose
-    case importCountsAsAnAct
-    case confirmationIgnoresTheLapse
-    case clockDoubtForgotten
-    case retentionForgotten
-    case erasureForgotten
-}
-
-/// Mistakes that an answer about the past may well have.
-enum PastMistake: CaseIterable {
-    case knownCutForgotten
-    case timeCutForgotten
-    case invalidationWaitsForItsRecording
-}
 
 /// A log under test.
 struct Ledger {
@@ -38,11 +18,9 @@ struct Ledger {
     private let history = CatalogueHistory()
     private let index: ConsentIndex
     let mistake: Mistake?
-    let pastMistake: PastMistake?
 
-    init(mistake: Mistake? = nil, pastMistake: PastMistake? = nil) throws {
+    init(mistake: Mistake? = nil) throws {
         self.mistake = mistake
-        self.pastMistake = pastMistake
         index = try ConsentIndex(
             configuration: IndexConfiguration(initialCapacity: 64, maxCapacity: 1_024, hugePages: false))
     }
@@ -162,83 +140,17 @@ struct Ledger {
         case .sequence(let sequence): point.known = sequence
         case .time(let time): point.known = entries.last { $0.recordedAt <= time }?.sequence ?? 0
         }
-        if pastMistake == .knownCutForgotten { point.known = .max }
+        if mistake == .knownCutForgotten { point.known = .max }
         var folded = point
-        if pastMistake == .timeCutForgotten { folded.time = .distantFuture }
+        if mistake == .timeCutForgotten { folded.time = .distantFuture }
         let state = Hindsight.state(
             planted(acts[subject] ?? []), controller: subject.controller, kind: subject.kind, at: folded)
-        if pastMistake == .invalidationWaitsForItsRecording {
+        if mistake == .invalidationWaitsForItsTime {
             let recorded = entries.last { $0.recordedAt <= point.time }?.sequence ?? 0
             point.known = min(point.known, recorded)
         }
         return try history.checkAt(
             point, state, asked.channel, asked.purpose, statedClass: asked.purposeClass?.rawValue ?? 0
         ).answer.reason
-    }
-
-    // MARK: Planted mistakes
-
-    /// The events, bent by the planted mistake.
-    private func planted(_ events: [ConsentEvent]) -> [ConsentEvent] {
-        switch mistake {
-        case nil: events
-        case .foldOrderReversed:
-            events.reversed().enumerated().map { position, event in
-                var event = event
-                event.sequence = UInt64(position + 1)
-                return event
-            }
-        case .expiryOffByADay:
-            events.map { event in
-                var event = event
-                for path in [\ConsentEvent.validityDay, \.retentionDay, \.lapseDay]
-                where event[keyPath: path] != .none {
-                    event[keyPath: path] = event[keyPath: path].adding(days: 1)
-                }
-                return event
-            }
-        case .retentionForgotten:
-            events.map { event in
-                var event = event
-                event.retentionDay = .none
-                return event
-            }
-        case .erasureForgotten: events.filter { $0.kind != .erase }
-        case .grantWinsTheTie:
-            events.map { event in
-                var event = event
-                guard event.kind == .grant || event.kind == .confirm else { return event }
-                event.recordedAt = event.recordedAt.adding(microseconds: 1)
-                event.occurredAt = event.occurredAt.adding(microseconds: 1)
-                return event
-            }
-        case .allForgottenForANewPurpose:
-            events.map { event in
-                var event = event
-                let first = [1, 2, 3].compactMap { PurposeID(rawValue: $0) }
-                if event.kind.isRefusal, event.purposes.isAll { event.purposes = PurposeSet(first) }
-                return event
-            }
-        case .importCountsAsAnAct:
-            events.map { event in
-                var event = event
-                event.via = .live
-                return event
-            }
-        case .confirmationIgnoresTheLapse:
-            events.map { event in
-                var event = event
-                if event.lapseDay != .none { event.lapseDay = Day(rawValue: .max) }
-                return event
-            }
-        case .clockDoubtForgotten:
-            events.map { event in
-                var event = event
-                guard event.kind.isRefusal else { return event }
-                event.occurredAt = event.clampedOccurredAt.adding(
-                    microseconds: -ContactState.clockToleranceMicroseconds)
-                return event
-            }
-        }
     }
 }
