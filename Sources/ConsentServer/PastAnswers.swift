@@ -1,7 +1,7 @@
 // Answers about the past: CheckAt. Runs on the writer thread.
 //
-// What was known is a prefix of the log; what was in force then is for `Hindsight` (ConsentDomain). The
-// decision itself is that of Explain.
+// What was known and in force, and the decision, are for `Hindsight` and `CatalogueHistory` (ConsentDomain);
+// here the events come from the register.
 
 import ConsentDomain
 import ConsentProof
@@ -9,21 +9,8 @@ import ConsentRegister
 import ConsentWire
 import WireProtocol
 
-/// The catalogue's own events, read once and then kept up to date.
-final class CatalogueHistory {
-    private(set) var events: [ConsentEvent] = []
-    private static let pageCount = 256
-
-    /// A catalogue of the past that was made last.
-    private struct Past {
-        /// Events that were known.
-        var known: Int
-        /// Places of those that had not occurred yet.
-        var late: [Int]
-        var catalogue: Catalogue
-        var checkGuard: CheckGuard
-    }
-    private var last: Past?
+extension CatalogueHistory {
+    private static var pageCount: Int { 256 }
 
     /// Reads what was recorded since it was last asked.
     func refresh(_ register: SQLiteRegister) throws(RegisterError) {
@@ -31,46 +18,7 @@ final class CatalogueHistory {
             let more = try register.catalogueEvents(
                 after: events.last?.sequence ?? 0, limit: Self.pageCount)
             guard !more.isEmpty else { return }
-            events += more
-        }
-    }
-
-    /// The catalogue of a time, as it was known at a sequence, with what decides about whole requests. It is
-    /// made anew only where other events count than the last time.
-    func catalogue(
-        at time: Timestamp, known: UInt64
-    ) throws(RegisterError) -> (catalogue: Catalogue, checkGuard: CheckGuard) {
-        let prefix = events.prefix { $0.sequence <= known }
-        let late = prefix.indices.filter { prefix[$0].clampedOccurredAt > time }
-        if let last, last.known == prefix.count, last.late == late {
-            return (last.catalogue, last.checkGuard)
-        }
-        let catalogue: Catalogue
-        do throws(CanonicalFormError) {
-            catalogue = try Hindsight.catalogue(prefix, at: time)
-        } catch {
-            throw .corrupt("a catalogue event: \(error)")
-        }
-        let checkGuard = CheckGuard(catalogue)
-        last = Past(known: prefix.count, late: late, catalogue: catalogue, checkGuard: checkGuard)
-        return (catalogue, checkGuard)
-    }
-
-    /// The newest event, as known at a sequence, that a decision about a whole request or notice rests on.
-    func deciding(
-        _ reason: Reason, known: UInt64, controller: ControllerID, purpose: PurposeID, notice: NoticeID?
-    ) -> ConsentEvent? {
-        events.last { event in
-            guard event.sequence <= known else { return false }
-            switch (reason, event.kind) {
-            case (.noticeInvalidated, .noticeInvalidated):
-                return (try? NoticeInvalidation(decoding: event.payload))?.id == notice && notice != nil
-            case (.retiredPurpose, .purposePut):
-                return (try? Purpose(decoding: event.payload))?.id == purpose
-            case (.closedController, .controllerPut):
-                return (try? Controller(decoding: event.payload))?.id == controller
-            default: return false
-            }
+            append(more)
         }
     }
 }
@@ -105,12 +53,6 @@ extension RegisterWriter {
     }
 }
 
-/// Where CheckAt stands: the time asked about, and the last event that was known.
-struct PastPoint: Sendable {
-    var time: Timestamp
-    var known: UInt64
-}
-
 enum PastAnswers {
     /// Answers CheckAt.
     static func checkAt(
@@ -133,20 +75,22 @@ enum PastAnswers {
             return .success(response)
         }
         try writer.catalogueHistory.refresh(register)
-        let (catalogue, checkGuard) = try writer.catalogueHistory.catalogue(
-            at: point.time, known: point.known)
         var events: [ConsentEvent] = []
         for sequence in try register.sequences(of: slot) where sequence <= point.known {
             if let event = try register.event(sequence) { events.append(event) }
         }
         let state = Hindsight.state(
             events, controller: controller,
-            kind: events.last?.contactKind ?? kind ?? channel.contactKind, at: point.time)
-        let cell = RegisterAnswers.decide(
-            RegisterAnswers.Ground(
-                catalogue: catalogue, checkGuard: checkGuard,
-                blocking: Reason(rawValue: writer.core.serving.blockingReason), now: point.time),
-            state, controller, channel, purpose, statedClass: 0)
+            kind: events.last?.contactKind ?? kind ?? channel.contactKind, at: point)
+        let cell: CellAnswer
+        let catalogue: Catalogue
+        do throws(CanonicalFormError) {
+            (cell, catalogue) = try writer.catalogueHistory.checkAt(
+                point, state, channel, purpose,
+                blocking: Reason(rawValue: writer.core.serving.blockingReason))
+        } catch {
+            throw .corrupt("a catalogue event: \(error)")
+        }
         response.decision = Wire.Decision(cell.reason.decision)
         response.reason = Wire.Reason(cell.reason)
         response.validUntil = cell.validUntil
@@ -183,7 +127,7 @@ enum PastAnswers {
     /// The events that a decision rests on, newest first, with their wording. What was known already is not
     /// looked at again: an event names only earlier ones.
     static func decidingEvents(
-        _ writer: RegisterWriter, _ cell: RegisterAnswers.CellAnswer, _ controller: ControllerID,
+        _ writer: RegisterWriter, _ cell: CellAnswer, _ controller: ControllerID,
         _ purpose: PurposeID, known: UInt64, in catalogue: Catalogue
     ) throws(RegisterError) -> [Wire.EventRecord] {
         var records: [Wire.EventRecord] = []

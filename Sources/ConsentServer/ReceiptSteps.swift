@@ -106,7 +106,7 @@ extension ConsentReceipt.Step {
         let cells = contact.cells.filter {
             grant.channels.covers($0.channel) && grant.purposes.covers($0.purpose)
         }
-        let expiries = cells.compactMap(\.grant).filter { sequences.contains($0.sequence) }
+        let expiries = cells.compactMap(contact.consent).filter { sequences.contains($0.sequence) }
             .map(contact.endDay)
         let lapses = cells.compactMap(\.pending).filter { sequences.contains($0.sequence) }
             .map(\.untilDay)

@@ -50,7 +50,8 @@ struct ConsentReceipt {
         let own = all.filter { $0.personal?.key == personal.key && $0.contactKind == event.contactKind }
         let now = Timestamp(microseconds: head.time)
         state = Hindsight.state(
-            own, controller: event.controller, kind: event.contactKind ?? .opaque, at: now)
+            own, controller: event.controller, kind: event.contactKind ?? .opaque,
+            at: PastPoint(time: now, known: head.treeSize))
         let confirmation = own.first { $0.kind == .confirm && $0.refersTo == event.sequence }
         given = event.channels.named.compactMap { channel in
             event.pendingChannels.covers(channel) ? confirmation.map { (channel, $0) } : (channel, event)
@@ -183,7 +184,8 @@ struct ConsentReceipt {
 
     /// Moved by each contact of the person; after an erasure, that of the grant.
     private var retentionDay: Day {
-        state.retentionDay == .none ? grant.retentionDay : state.retentionDay
+        guard let day = state.contacts?.retentionDay, day != .none else { return grant.retentionDay }
+        return day
     }
 
     /// The operator's own name of the person, or else the recipient key.
