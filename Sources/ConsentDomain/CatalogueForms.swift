@@ -52,10 +52,10 @@ public struct NoticeInvalidation: Hashable, Sendable {
 }
 
 extension CanonicalReader {
-    /// The form's version byte, which must be 1.
-    mutating func version() throws(CanonicalFormError) {
+    /// The form's version byte, which must be the one expected.
+    mutating func version(_ expected: UInt8 = 1) throws(CanonicalFormError) {
         let version = try read(UInt8.self)
-        guard version == 1 else { throw bad("version", version) }
+        guard version == expected else { throw bad("version", version) }
     }
 }
 

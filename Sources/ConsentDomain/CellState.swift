@@ -1,10 +1,9 @@
 // The state of one contact point of one controller: what the fold makes of its events.
 //
-// Invariant of the fold, for each (channel, purpose): `grant` is the accepted grant with the latest
-// `occurredAt` that no denial beats, or nil; `denial` is the denial with the latest `occurredAt` (on a tie
-// the later sequence), kept even while a later grant lifts it, since grants that arrive late are measured
-// against it. `shadowed` is the latest live grant, where an imported one that occurred later stands: a denial
-// may end the import alone.
+// Invariant of the fold, for each (channel, purpose): `grants` are the acts that give, in order of
+// occurrence, that no denial beats and no later act makes void; `denial` is the denial with the latest
+// `occurredAt` (on a tie the later sequence), kept even while a later grant lifts it, since grants that
+// arrive late are measured against it.
 
 /// The state of one cell. Numbers are those of the wire and of the index.
 public enum CellState: UInt8, CaseIterable, Sendable {
@@ -23,11 +22,23 @@ public enum CellState: UInt8, CaseIterable, Sendable {
     case stop = 12
 }
 
-/// A grant that stands, or one that waits for its confirmation.
+/// An act that gives a consent, or asks for one.
 public struct GrantMark: Hashable, Sendable {
+    /// What the act does to a consent that stands before it.
+    public enum Kind: UInt8, CaseIterable, Sendable {
+        /// Takes its place. Also the kind of a request that waits.
+        case grant = 0
+        /// A click on a token: extends it, or gives one where there is none.
+        case confirmation = 1
+        /// Extends it, and gives none.
+        case renewal = 2
+    }
+
+    /// What the act does.
+    public var kind = Kind.grant
     /// When the act occurred.
     public var occurredAt: Timestamp
-    /// Sequence of the grant (or of the confirm or renewal that made it what it is).
+    /// Sequence of the event.
     public var sequence: UInt64
     /// Day at whose start it ends by policy (granted) or lapses (pending); `.none`: no end.
     public var untilDay: Day
@@ -35,8 +46,11 @@ public struct GrantMark: Hashable, Sendable {
     public var noticeOrdinal: UInt16
     /// It came by import: any denial beats it.
     public var imported: Bool
+    /// When the act that it rests on occurred: of a confirmation the request, of others the act itself. A
+    /// denial that becomes known later is measured against this time.
+    public var restsOn: Timestamp
 
-    /// From its parts.
+    /// A grant or a request, from its parts.
     public init(
         occurredAt: Timestamp, sequence: UInt64, untilDay: Day, noticeOrdinal: UInt16, imported: Bool
     ) {
@@ -45,6 +59,7 @@ public struct GrantMark: Hashable, Sendable {
         self.untilDay = untilDay
         self.noticeOrdinal = noticeOrdinal
         self.imported = imported
+        restsOn = occurredAt
     }
 }
 
@@ -71,16 +86,16 @@ public struct Cell: Hashable, Sendable {
     public var channel: Channel
     /// Purpose.
     public var purpose: PurposeID
-    /// The grant that stands.
-    public var grant: GrantMark?
-    /// The latest live grant, where `grant` is an imported one.
-    public var shadowed: GrantMark?
+    /// The acts that give and stand, in order of occurrence.
+    public var grants: [GrantMark] = []
     /// The grant that waits for its confirmation.
     public var pending: GrantMark?
     /// The latest denial.
     public var denial: DenialMark?
-    /// An import without proof, where there was nothing else.
+    /// The first import without proof; says nothing where anything else is on file.
     public var unproven: DenialMark?
+    /// A grant named the cell, so that there is something to declare invalid.
+    public var wasGiven = false
 
     /// An empty cell.
     public init(channel: Channel, purpose: PurposeID) {
@@ -89,10 +104,12 @@ public struct Cell: Hashable, Sendable {
     }
 
     /// Nothing is on file.
-    public var isEmpty: Bool { grant == nil && pending == nil && denial == nil && unproven == nil }
+    public var isEmpty: Bool {
+        grants.isEmpty && pending == nil && denial == nil && unproven == nil && !wasGiven
+    }
 }
 
-/// A denial of all purposes, all channels, or both; nil means all.
+/// A denial by its scope; nil means all channels or all purposes.
 public struct ScopedDenial: Hashable, Sendable {
     /// Channel; nil: all.
     public var channel: Channel?
@@ -106,6 +123,23 @@ public struct ScopedDenial: Hashable, Sendable {
         self.channel = channel
         self.purpose = purpose
         self.mark = mark
+    }
+}
+
+/// Contacts without a gap in which retention ended.
+public struct ContactRun: Hashable, Sendable {
+    /// When they began. What was given earlier has ended.
+    public var since: Timestamp
+    /// When the last of them occurred.
+    public var last: Timestamp
+    /// Day at whose start retention ends, counted from the last contact; `.none`: no end.
+    public var retentionDay: Day
+
+    /// From its parts.
+    public init(since: Timestamp, last: Timestamp, retentionDay: Day) {
+        self.since = since
+        self.last = last
+        self.retentionDay = retentionDay
     }
 }
 
@@ -136,14 +170,18 @@ public struct ContactState: Hashable, Sendable {
     public var kind: ContactKind
     /// Epoch of the key under which the contact point is found.
     public var keyEpoch: UInt16 = 0
-    /// Day at whose start retention ends: the latest of the events that count as contact.
-    public var retentionDay = Day.none
+    /// The person's contacts up to the last one; nil: none.
+    public var contacts: ContactRun?
     /// The latest erasure.
     public var erasure: DenialMark?
     /// Sorted by channel; at most one each.
     public var undeliverable: [UndeliverableMark] = []
-    /// Sorted by (channel or 0, purpose or 0); at most one each.
+    /// Denials of all channels, all purposes or both. Sorted by (channel or 0, purpose or 0); at most one
+    /// each.
     public var scopedDenials: [ScopedDenial] = []
+    /// Consents that were declared invalid, whether or not one stood there: grants that occurred before and
+    /// arrive late are measured against them. Sorted by (channel or 0, purpose or 0); at most one each.
+    public var invalidations: [ScopedDenial] = []
     /// Sorted by (channel, purpose); at most one each.
     public var cells: [Cell] = []
 

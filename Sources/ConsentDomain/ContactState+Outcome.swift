@@ -1,7 +1,8 @@
 // What is on file for one cell, read straight from the state.
 //
 // Precedence: a standing grant; a pending one; erasure; the latest denial of a whole scope; the cell's own
-// denial; an import without proof; nothing. The flattened profile is tested against this.
+// denial; a consent declared invalid; an import without proof; nothing. So what a grant lifts speaks again
+// when the grant has gone. The flattened profile is tested against this.
 
 /// What is on file for one cell, with the event that decides it.
 public struct CellFinding: Hashable, Sendable {
@@ -39,23 +40,27 @@ extension ContactState {
     }
 
     /// The consent that stands in a cell, whether or not its days have come.
-    public func standingGrant(channel: Channel, purpose: PurposeID) -> GrantMark? {
-        cell(channel.rawValue, purpose)?.grant
-    }
+    public func consent(in cell: Cell) -> GrantMark? { cell.consent(contacts) }
 
-    /// Day at whose start a standing grant ends: the earlier one of policy and retention; `.none`: no end.
+    /// Day at whose start a consent that stands ends: the earlier one of policy and retention; `.none`: no
+    /// end.
     public func endDay(of grant: GrantMark) -> Day {
-        if grant.untilDay == .none { return retentionDay }
-        if retentionDay == .none { return grant.untilDay }
-        return min(grant.untilDay, retentionDay)
+        guard let contacts else { return grant.untilDay }
+        // What was given before a gap in the contacts ended in that gap.
+        let end = grant.occurredAt < contacts.since ? contacts.since.day : contacts.retentionDay
+        if grant.untilDay == .none { return end }
+        return end == .none ? grant.untilDay : min(grant.untilDay, end)
     }
 
-    /// The finer reason where nothing is on file: a consent that holds today stands next door.
-    public func noRecordReason(channel: Channel, purpose: PurposeID, today: Day) -> Reason {
+    /// The finer reason where nothing is on file: a consent that is in force stands next door.
+    /// - Parameter isInvalid: whether the notice with an ordinal is invalid by now.
+    public func noRecordReason(
+        channel: Channel, purpose: PurposeID, today: Day, isInvalid: (UInt16) -> Bool
+    ) -> Reason {
         func holds(_ cell: Cell) -> Bool {
-            guard let grant = cell.grant else { return false }
+            guard let grant = cell.consent(contacts) else { return false }
             let end = endDay(of: grant)
-            return end == .none || today < end
+            return (end == .none || today < end) && !isInvalid(grant.noticeOrdinal)
         }
         if cells.contains(where: { $0.purpose == purpose && $0.channel != channel && holds($0) }) {
             return .otherChannel
@@ -70,7 +75,7 @@ extension ContactState {
     /// names.
     func cellFinding(rawChannel: UInt8, purpose: PurposeID?) -> CellFinding {
         let own = purpose.flatMap { cell(rawChannel, $0) }
-        if let grant = own?.grant {
+        if let grant = own?.consent(contacts) {
             let outcome = CellOutcome(
                 code: CellState.granted.rawValue, untilDay: endDay(of: grant).rawValue,
                 noticeOrdinal: grant.noticeOrdinal)
@@ -80,7 +85,10 @@ extension ContactState {
             let outcome = CellOutcome(code: CellState.pending.rawValue, untilDay: pending.untilDay.rawValue)
             return CellFinding(outcome: outcome, sequence: pending.sequence, since: pending.occurredAt)
         }
-        let denial = erasure ?? scopedDenial(covering: rawChannel, purpose) ?? own?.denial ?? own?.unproven
+        let wide = erasure ?? Self.latest(of: scopedDenials, covering: rawChannel, purpose)
+        let invalid =
+            own?.wasGiven == true ? Self.latest(of: invalidations, covering: rawChannel, purpose) : nil
+        let denial = wide ?? own?.denial ?? invalid ?? own?.unproven
         guard let denial else {
             return CellFinding(outcome: CellOutcome(code: CellState.none.rawValue), sequence: 0, since: nil)
         }
@@ -89,10 +97,12 @@ extension ContactState {
             since: denial.occurredAt)
     }
 
-    /// The latest scoped denial that covers a cell.
-    func scopedDenial(covering rawChannel: UInt8, _ purpose: PurposeID?) -> DenialMark? {
+    /// The latest denial of a list that covers a cell.
+    static func latest(
+        of denials: [ScopedDenial], covering rawChannel: UInt8, _ purpose: PurposeID?
+    ) -> DenialMark? {
         var latest: DenialMark?
-        for denial in scopedDenials where denial.covers(rawChannel, purpose) {
+        for denial in denials where denial.covers(rawChannel, purpose) {
             if denial.mark.isLater(than: latest) { latest = denial.mark }
         }
         return latest

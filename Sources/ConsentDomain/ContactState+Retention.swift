@@ -6,22 +6,23 @@ extension ContactState {
     /// waiting double opt-ins, and the day of the last denial, whichever comes last. `.last` where a consent
     /// has no end.
     public var quietDay: Day {
+        let retentionDay = contacts?.retentionDay ?? .none
         var day = retentionDay
         func extend(to other: Day) { if other != .none { day = max(day, other) } }
         func extend(after time: Timestamp?) { if let time { extend(to: time.day.adding(days: 1)) } }
         for cell in cells {
-            for grant in [cell.grant, cell.shadowed] where grant != nil {
+            for grant in cell.grants {
                 // Retention bounds every consent; where neither is set, it has no end.
-                guard retentionDay != .none || grant?.untilDay != Day.none else { return .last }
-                extend(after: grant?.occurredAt)
-                if retentionDay == .none { extend(to: grant?.untilDay ?? .none) }
+                guard retentionDay != .none || grant.untilDay != .none else { return .last }
+                extend(after: grant.occurredAt)
+                if retentionDay == .none { extend(to: grant.untilDay) }
             }
             if let pending = cell.pending { extend(to: pending.untilDay) }
             extend(after: cell.denial?.occurredAt)
             extend(after: cell.unproven?.occurredAt)
         }
         for mark in undeliverable { extend(after: mark.occurredAt) }
-        for denial in scopedDenials { extend(after: denial.mark.occurredAt) }
+        for denial in scopedDenials + invalidations { extend(after: denial.mark.occurredAt) }
         extend(after: erasure?.occurredAt)
         return day
     }

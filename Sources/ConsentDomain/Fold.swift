@@ -4,11 +4,12 @@
 //     G is imported, or
 //     D was recorded after G and occurred no more than five minutes before it, or
 //     D was recorded before G and occurred at the same time or later.
-// Invariant: after each event no grant, shadowed grant or pending grant stands that a denial beats; a grant
-// that is dropped never comes back.
+// A confirmation rests on its request: what beats the one takes the other along.
+// Invariant: after each event no grant or pending one stands that a denial beats; a grant that is dropped
+// never comes back.
 //
-// Retention is counted from the last contact, and a contact that comes after its end brings nothing back:
-// what stood until then keeps that day as its end.
+// Retention is counted from the person's last contact. What was given before a gap in which it ended stays
+// ended, whatever comes later.
 //
 // An erasure is a denial of everything that takes the rest of the state with it: the fold of a contact point
 // starts there, because the keys of its earlier events are destroyed. It counts from the time that it was
@@ -25,7 +26,7 @@ extension ContactState {
         lastSequence = event.sequence
         guard !event.kind.isCatalogue else { return }
         if event.contactKind != nil { keyEpoch = event.keyEpoch }
-        if event.isContact { endWhatRetentionEnded(before: event.clampedOccurredAt) }
+        if event.isContact { count(contact: event) }
         switch event.kind {
         case .grant: applyGrant(event)
         case .confirm: applyConfirm(event)
@@ -40,7 +41,6 @@ extension ContactState {
         case .unprovenImport: applyUnproven(event)
         case .rekeyed, .restored, .noticeInvalidated, .controllerPut, .purposePut, .noticePut: break
         }
-        if event.isContact { retentionDay = max(retentionDay, event.retentionDay) }
         cells.removeAll(where: \.isEmpty)
     }
 
@@ -51,67 +51,73 @@ extension ContactState {
             let isPending = event.pendingChannels.covers(channel)
             let mark = event.grantMark(untilDay: isPending ? event.lapseDay : event.validityDay)
             event.purposes.forEachNamed { purpose in
-                guard !isBeaten(mark, channel: channel, purpose: purpose) else { return }
+                let isBeaten = isBeaten(mark, channel, purpose)
                 withCell(channel, purpose) { cell in
-                    if isPending { cell.install(pending: mark) } else { cell.install(grant: mark) }
+                    cell.wasGiven = true
+                    guard !isBeaten else { return }
+                    if isPending { cell.install(pending: mark) } else { cell.install(mark) }
                 }
             }
         }
     }
 
-    /// The click occurred later than the grant, so the grant that it makes is measured against denials anew.
-    /// A token of a later grant confirms the pending one too: both asked the same.
+    /// A token of a later request confirms the one that waits too: both asked the same.
     private mutating func applyConfirm(_ event: ConsentEvent) {
         for index in cells.indices {
             guard let pending = cells[index].pending, pending.sequence <= event.refersTo,
-                event.refersTo < event.sequence,
-                event.channels.isEmpty || event.channels.names(cells[index].channel),
-                event.purposes.isEmpty || event.purposes.names(cells[index].purpose)
-            else { continue }
-            var mark = event.grantMark(untilDay: event.validityDay)
-            guard mark.occurredAt.day < pending.untilDay else { continue }
-            if mark.noticeOrdinal == 0 { mark.noticeOrdinal = pending.noticeOrdinal }
-            mark.imported = mark.imported || pending.imported
-            mark.extend(cells[index].grant)
-            guard !isBeaten(mark, channel: cells[index].channel, purpose: cells[index].purpose) else {
-                continue
-            }
-            cells[index].pending = nil
-            cells[index].install(grant: mark)
-        }
-    }
-
-    private mutating func applyRenewal(_ event: ConsentEvent) {
-        for index in cells.indices {
-            guard let grant = cells[index].grant, event.channels.names(cells[index].channel),
+                event.refersTo < event.sequence, event.channels.names(cells[index].channel),
                 event.purposes.names(cells[index].purpose)
             else { continue }
             var mark = event.grantMark(untilDay: event.validityDay)
-            guard !isBeaten(mark, channel: cells[index].channel, purpose: cells[index].purpose) else {
+            guard mark.occurredAt >= pending.occurredAt, mark.occurredAt.day < pending.untilDay else {
                 continue
             }
-            mark.extend(grant)
-            if mark.noticeOrdinal == 0 { mark.noticeOrdinal = grant.noticeOrdinal }
-            cells[index].install(grant: mark)
+            mark.kind = .confirmation
+            mark.restsOn = pending.restsOn
+            if mark.noticeOrdinal == 0 { mark.noticeOrdinal = pending.noticeOrdinal }
+            mark.imported = mark.imported || pending.imported
+            guard !isBeaten(mark, cells[index].channel, cells[index].purpose) else { continue }
+            cells[index].pending = nil
+            cells[index].install(mark)
         }
     }
 
-    /// Fixes the end of retention in each grant that stands, where the day has come by the time of a contact.
-    private mutating func endWhatRetentionEnded(before time: Timestamp) {
-        guard retentionDay != .none, time.day >= retentionDay else { return }
-        for index in cells.indices {
-            let ends = (cells[index].grant.map(endDay), cells[index].shadowed.map(endDay))
-            if let day = ends.0 { cells[index].grant?.untilDay = day }
-            if let day = ends.1 { cells[index].shadowed?.untilDay = day }
+    /// Kept even where nothing stands yet: the grant that it renews may arrive late.
+    private mutating func applyRenewal(_ event: ConsentEvent) {
+        var mark = event.grantMark(untilDay: event.validityDay)
+        mark.kind = .renewal
+        for channel in event.channels.named where channel.contactKind == kind {
+            for purpose in event.purposes.named where !isBeaten(mark, channel, purpose) {
+                withCell(channel, purpose) { $0.install(mark) }
+            }
         }
     }
 
+    /// The last contact counts, by the policy of its time. One that arrives late moves the beginning back
+    /// where its own retention reaches that far.
+    private mutating func count(contact event: ConsentEvent) {
+        let time = event.clampedOccurredAt
+        let day = event.retentionDay
+        guard var run = contacts else {
+            contacts = ContactRun(since: time, last: time, retentionDay: day)
+            return
+        }
+        if time >= run.last {
+            if run.retentionDay != .none, time >= run.retentionDay.start { run.since = time }
+            run.last = time
+            if day != .none { run.retentionDay = day }
+        } else if time < run.since, day == .none || run.since < day.start {
+            run.since = time
+        }
+        contacts = run
+    }
+
+    /// Over any other state it changes nothing: whatever else is on file is answered first.
     private mutating func applyUnproven(_ event: ConsentEvent) {
         let mark = event.denialMark(.unproven)
         for channel in event.channels.named where channel.contactKind == kind {
             for purpose in event.purposes.named {
-                guard latestDenial(channel.rawValue, purpose) == nil else { continue }
-                withCell(channel, purpose) { if $0.isEmpty { $0.unproven = mark } }
+                withCell(channel, purpose) { if $0.unproven == nil { $0.unproven = mark } }
             }
         }
     }
@@ -125,32 +131,40 @@ extension ContactState {
     }
 
     private mutating func deny(channels: ChannelSet, purposes: PurposeSet, mark: DenialMark) {
-        // What covers all is kept once, and covers what is added later.
-        let channelScopes: [Channel?] = channels.isAll ? [nil] : channels.named
-        let purposeScopes: [PurposeID?] = purposes.isAll ? [nil] : purposes.named
-        for channel in channelScopes {
-            for purpose in purposeScopes {
-                if let channel, let purpose {
-                    withCell(channel, purpose) { $0.install(denial: mark) }
-                } else {
-                    install(ScopedDenial(channel: channel, purpose: purpose, mark: mark))
-                }
+        for (channel, purpose) in Self.scopes(channels, purposes) {
+            if let channel, let purpose {
+                withCell(channel, purpose) { $0.install(denial: mark) }
+            } else {
+                Self.install(ScopedDenial(channel: channel, purpose: purpose, mark: mark), &scopedDenials)
             }
         }
-        for index in cells.indices
-        where channels.covers(cells[index].channel) && purposes.covers(cells[index].purpose) {
-            _ = cells[index].drop(beatenBy: mark)
-        }
+        drop(channels, purposes, beatenBy: mark)
     }
 
-    /// Hits only cells where a grant or a pending one stands.
+    /// Says nothing in cells that nothing was ever given in.
     private mutating func applyInvalidation(_ event: ConsentEvent) {
         let mark = event.denialMark(.invalid)
         let scope = event.denialScope
-        for index in cells.indices
-        where scope.channels.covers(cells[index].channel) && scope.purposes.covers(cells[index].purpose) {
-            if cells[index].drop(beatenBy: mark) { cells[index].install(denial: mark) }
+        for (channel, purpose) in Self.scopes(scope.channels, scope.purposes) {
+            Self.install(ScopedDenial(channel: channel, purpose: purpose, mark: mark), &invalidations)
         }
+        drop(scope.channels, scope.purposes, beatenBy: mark)
+    }
+
+    private mutating func drop(_ channels: ChannelSet, _ purposes: PurposeSet, beatenBy mark: DenialMark) {
+        for index in cells.indices
+        where channels.covers(cells[index].channel) && purposes.covers(cells[index].purpose) {
+            cells[index].drop(beatenBy: mark)
+        }
+    }
+
+    /// What covers all is kept once, and covers what is added later.
+    private static func scopes(
+        _ channels: ChannelSet, _ purposes: PurposeSet
+    ) -> [(channel: Channel?, purpose: PurposeID?)] {
+        let channelScopes: [Channel?] = channels.isAll ? [nil] : channels.named
+        let purposeScopes: [PurposeID?] = purposes.isAll ? [nil] : purposes.named
+        return channelScopes.flatMap { channel in purposeScopes.map { (channel, $0) } }
     }
 
     /// Kept as a denial of the channel, so that grants of the person before that arrive late stay ended.
@@ -166,8 +180,9 @@ extension ContactState {
         erasure = mark
         undeliverable = []
         scopedDenials = []
+        invalidations = []
         cells = []
-        retentionDay = .none
+        contacts = nil
     }
 
     // MARK: Deliverability
@@ -185,29 +200,23 @@ extension ContactState {
         }
     }
 
+    /// Lifts what it names: unlike a denial it never means more than it says.
     private mutating func clearUndeliverable(_ event: ConsentEvent) {
-        let channels = event.channels.ofContact(kind)
         undeliverable.removeAll {
-            channels.contains($0.channel) && $0.occurredAt < event.clampedOccurredAt
+            event.channels.covers($0.channel) && $0.occurredAt < event.clampedOccurredAt
         }
     }
 
     // MARK: Helpers
 
-    /// Whether an erasure or a denial on file beats a grant that comes in now.
-    private func isBeaten(_ grant: GrantMark, channel: Channel, purpose: PurposeID) -> Bool {
-        guard let denial = latestDenial(channel.rawValue, purpose) else { return false }
-        return denial.beats(grant)
-    }
-
-    /// The denial with the latest time that covers a cell: erasure, scoped or the cell's own.
-    private func latestDenial(_ channel: UInt8, _ purpose: PurposeID) -> DenialMark? {
-        var latest = erasure
-        if let scoped = scopedDenial(covering: channel, purpose), scoped.isLater(than: latest) {
-            latest = scoped
-        }
-        if let own = cell(channel, purpose)?.denial, own.isLater(than: latest) { latest = own }
-        return latest
+    /// Whether an erasure, a denial or an invalidation on file beats a grant that comes in now.
+    private func isBeaten(_ grant: GrantMark, _ channel: Channel, _ purpose: PurposeID) -> Bool {
+        let denials = [
+            erasure, Self.latest(of: scopedDenials, covering: channel.rawValue, purpose),
+            cell(channel.rawValue, purpose)?.denial,
+            Self.latest(of: invalidations, covering: channel.rawValue, purpose),
+        ]
+        return denials.contains { $0?.beats(grant) ?? false }
     }
 
     private mutating func withCell(_ channel: Channel, _ purpose: PurposeID, _ change: (inout Cell) -> Void) {
@@ -219,18 +228,18 @@ extension ContactState {
         change(&cells[place])
     }
 
-    private mutating func install(_ denial: ScopedDenial) {
-        let place = scopedDenials.firstIndex { $0.order >= denial.order } ?? scopedDenials.endIndex
-        if place < scopedDenials.endIndex, scopedDenials[place].order == denial.order {
-            if denial.mark.isLater(than: scopedDenials[place].mark) { scopedDenials[place] = denial }
+    private static func install(_ denial: ScopedDenial, _ list: inout [ScopedDenial]) {
+        let place = list.firstIndex { $0.order >= denial.order } ?? list.endIndex
+        if place < list.endIndex, list[place].order == denial.order {
+            if denial.mark.isLater(than: list[place].mark) { list[place] = denial }
         } else {
-            scopedDenials.insert(denial, at: place)
+            list.insert(denial, at: place)
         }
     }
 }
 
 extension ScopedDenial {
-    /// Place in `scopedDenials`.
+    /// Place in its list.
     var order: UInt16 { UInt16(channel?.rawValue ?? 0) << 8 | UInt16(purpose?.rawValue ?? 0) }
 
     /// Whether the denial covers a cell, named by raw channel.
@@ -239,85 +248,16 @@ extension ScopedDenial {
     }
 }
 
-extension DenialMark {
-    /// Whether this denial beats a grant: see the rule on top of this file.
-    func beats(_ grant: GrantMark) -> Bool {
-        if grant.imported { return true }
-        guard sequence > grant.sequence else { return occurredAt >= grant.occurredAt }
-        return occurredAt.adding(microseconds: ContactState.clockToleranceMicroseconds) >= grant.occurredAt
-    }
-
-    func isLater(than other: DenialMark?) -> Bool {
-        guard let other else { return true }
-        return (occurredAt, sequence) > (other.occurredAt, other.sequence)
-    }
-}
-
-extension Cell {
-    /// Makes a grant that no denial beats the one that stands, where it is the latest.
-    fileprivate mutating func install(grant mark: GrantMark) {
-        unproven = nil
-        var live = shadowed ?? (grant?.imported == false ? grant : nil)
-        var imported = grant?.imported == true ? grant : nil
-        if mark.imported {
-            if mark.isNotEarlier(than: imported) { imported = mark }
-        } else {
-            if mark.isNotEarlier(than: live) { live = mark }
-        }
-        // An import that occurred no later than the live grant adds nothing to it.
-        if let standing = live, let other = imported, standing.occurredAt >= other.occurredAt {
-            imported = nil
-        }
-        grant = imported ?? live
-        shadowed = imported == nil ? nil : live
-    }
-
-    /// A second request does not restart the first one's lapse, unless the first has lapsed by then.
-    fileprivate mutating func install(pending mark: GrantMark) {
-        unproven = nil
-        if let first = pending, mark.occurredAt.day < first.untilDay { return }
-        pending = mark
-    }
-
-    fileprivate mutating func install(denial mark: DenialMark) {
-        if mark.isLater(than: denial) { denial = mark }
-        unproven = nil
-    }
-
-    /// Drops what a new denial beats.
-    /// - Returns: whether anything was dropped.
-    fileprivate mutating func drop(beatenBy denial: DenialMark) -> Bool {
-        let before = self
-        if let mark = shadowed, denial.beats(mark) { shadowed = nil }
-        if let mark = grant, denial.beats(mark) {
-            grant = shadowed
-            shadowed = nil
-        }
-        if let mark = pending, denial.beats(mark) { pending = nil }
-        return self != before
-    }
-}
-
-extension GrantMark {
-    /// A confirmation or a renewal never moves the end of what stands to an earlier day.
-    fileprivate mutating func extend(_ standing: GrantMark?) {
-        if let standing, untilDay != .none { untilDay = max(untilDay, standing.untilDay) }
-    }
-
-    fileprivate func isNotEarlier(than other: GrantMark?) -> Bool {
-        guard let other else { return true }
-        return (occurredAt, sequence) >= (other.occurredAt, other.sequence)
-    }
-}
-
 extension ConsentEvent {
     /// The time of the act; a future one counts as the time of recording.
     public var clampedOccurredAt: Timestamp { min(occurredAt, recordedAt) }
 
-    /// Whether the person was in contact, so that retention is counted anew.
+    /// Whether the person was in contact, so that retention is counted anew. A request that only waits for a
+    /// confirmation may come from anybody.
     fileprivate var isContact: Bool {
         switch kind {
-        case .grant, .confirm, .renew, .contactSeen: true
+        case .grant: !channels.isSubset(of: pendingChannels)
+        case .confirm, .renew, .contactSeen: true
         default: false
         }
     }

@@ -1,7 +1,7 @@
 // What was in force at one time, as far as it was known at another: the two sides of CheckAt.
 //
-// The caller cuts the log at what was known (events up to a sequence); what is left is cut here at the time
-// asked about: an act counts where it occurred by then. Three things reach further back than their own time:
+// The log is cut at what was known (events up to a sequence), and what is left at the time asked about: an
+// act counts where it occurred by then. Three things reach further back than their own time:
 //
 //     a notice's invalidation   counts from the time that it states, whenever it was recorded
 //     an erasure                destroyed what was before it, so it answers for all time before it too
@@ -16,13 +16,16 @@ public enum Hindsight {
         event.kind == .erase || event.clampedOccurredAt <= time
     }
 
-    /// The state of a contact point at a time.
-    /// - Parameter events: those of the contact point that were known, in the order of their sequences.
+    /// The state of a contact point at a time, as it was known.
+    /// - Parameter events: those of the contact point, in the order of their sequences.
     public static func state(
-        _ events: some Sequence<ConsentEvent>, controller: ControllerID, kind: ContactKind, at time: Timestamp
+        _ events: some Sequence<ConsentEvent>, controller: ControllerID, kind: ContactKind,
+        at point: PastPoint
     ) -> ContactState {
         var state = ContactState(controller: controller, kind: kind)
-        for event in events where counts(event, at: time) { state.apply(event) }
+        for event in events where event.sequence <= point.known && counts(event, at: point.time) {
+            state.apply(event)
+        }
         return state
     }
 

@@ -85,5 +85,10 @@ enum Migrations {
         CREATE TABLE pending_erasure (seq INTEGER PRIMARY KEY, due INTEGER NOT NULL) STRICT;
         CREATE TABLE erased_id (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         """,
+        // State rows have another form: the derived tables are made anew at the start.
+        """
+        DELETE FROM state; DELETE FROM event_id; DELETE FROM contact_event; DELETE FROM reference;
+        DELETE FROM tree_block; DELETE FROM meta WHERE name = 'derived';
+        """,
     ]
 }

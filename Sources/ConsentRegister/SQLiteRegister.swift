@@ -59,7 +59,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     public internal(set) var derivedRowCount: UInt64 = 0
     var frozen: FrozenGeneration?
     /// Leaf hashes of the complete block that was last read.
-    var lastBlock: (block: UInt64, leaves: [TreeHash])?
+    var lastBlock: (block: UInt64, tree: BlockTree)?
     var isStopped = false
     /// Erase events whose destruction is not done.
     var erasures = ErasureQueue()

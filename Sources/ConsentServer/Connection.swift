@@ -437,11 +437,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         guard !isClosing, context != nil else { return }
         let now = NIODeadline.now()
         if let stuckSince, now - stuckSince > .seconds(Int64(core.limits.slowReaderSeconds)) {
-            core.logger.info("connection ended", metadata: ["connection": "\(id)", "reason": "slow reader"])
-            isClosing = true
-            state.close()
-            context?.close(promise: nil)
-            return
+            // It stands behind what is not read yet, and is cut off with it after as long again.
+            return closing(
+                .slowReader, "nothing was read for \(core.limits.slowReaderSeconds) s: read, or ask for less")
         }
         let silent = now - lastHeard
         let idle = TimeAmount.seconds(Int64(core.limits.idleSeconds))

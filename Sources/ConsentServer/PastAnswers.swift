@@ -1,28 +1,16 @@
 // Answers about the past: CheckAt. Runs on the writer thread.
 //
-// What was known is a prefix of the log; what was in force then is for `Hindsight` (ConsentDomain). The
-// decision itself is that of Explain.
+// What was known and in force, and the decision, are for `Hindsight` and `CatalogueHistory` (ConsentDomain);
+// here the events come from the register.
 
 import ConsentDomain
+import ConsentProof
 import ConsentRegister
 import ConsentWire
 import WireProtocol
 
-/// The catalogue's own events, read once and then kept up to date.
-final class CatalogueHistory {
-    private(set) var events: [ConsentEvent] = []
-    private static let pageCount = 256
-
-    /// A catalogue of the past that was made last.
-    private struct Past {
-        /// Events that were known.
-        var known: Int
-        /// Places of those that had not occurred yet.
-        var late: [Int]
-        var catalogue: Catalogue
-        var checkGuard: CheckGuard
-    }
-    private var last: Past?
+extension CatalogueHistory {
+    private static var pageCount: Int { 256 }
 
     /// Reads what was recorded since it was last asked.
     func refresh(_ register: SQLiteRegister) throws(RegisterError) {
@@ -30,54 +18,39 @@ final class CatalogueHistory {
             let more = try register.catalogueEvents(
                 after: events.last?.sequence ?? 0, limit: Self.pageCount)
             guard !more.isEmpty else { return }
-            events += more
-        }
-    }
-
-    /// The catalogue of a time, as it was known at a sequence, with what decides about whole requests. It is
-    /// made anew only where other events count than the last time.
-    func catalogue(
-        at time: Timestamp, known: UInt64
-    ) throws(RegisterError) -> (catalogue: Catalogue, checkGuard: CheckGuard) {
-        let prefix = events.prefix { $0.sequence <= known }
-        let late = prefix.indices.filter { prefix[$0].clampedOccurredAt > time }
-        if let last, last.known == prefix.count, last.late == late {
-            return (last.catalogue, last.checkGuard)
-        }
-        let catalogue: Catalogue
-        do throws(CanonicalFormError) {
-            catalogue = try Hindsight.catalogue(prefix, at: time)
-        } catch {
-            throw .corrupt("a catalogue event: \(error)")
-        }
-        let checkGuard = CheckGuard(catalogue)
-        last = Past(known: prefix.count, late: late, catalogue: catalogue, checkGuard: checkGuard)
-        return (catalogue, checkGuard)
-    }
-
-    /// The newest event, as known at a sequence, that a decision about a whole request or notice rests on.
-    func deciding(
-        _ reason: Reason, known: UInt64, controller: ControllerID, purpose: PurposeID, notice: NoticeID?
-    ) -> ConsentEvent? {
-        events.last { event in
-            guard event.sequence <= known else { return false }
-            switch (reason, event.kind) {
-            case (.noticeInvalidated, .noticeInvalidated):
-                return (try? NoticeInvalidation(decoding: event.payload))?.id == notice && notice != nil
-            case (.retiredPurpose, .purposePut):
-                return (try? Purpose(decoding: event.payload))?.id == purpose
-            case (.closedController, .controllerPut):
-                return (try? Controller(decoding: event.payload))?.id == controller
-            default: return false
-            }
+            append(more)
         }
     }
 }
 
-/// Where CheckAt stands: the time asked about, and the last event that was known.
-struct PastPoint: Sendable {
-    var time: Timestamp
-    var known: UInt64
+extension RegisterWriter {
+    /// The catalogue's events that concern a controller, ascending: from them alone follows all that the
+    /// words of its other events need.
+    /// - Parameters:
+    ///   - head: of the log; later events do not count.
+    ///   - notices: ids of the notices that are wanted.
+    func catalogueEvents(
+        of controller: ControllerID, until head: SignedHead, notices: Set<NoticeID>
+    ) throws(RegisterError) -> [ConsentEvent] {
+        try catalogueHistory.refresh(register)
+        return catalogueHistory.events.filter { event in
+            guard event.sequence <= head.treeSize else { return false }
+            return switch event.kind {
+            case .purposePut: true
+            case .noticePut, .noticeInvalidated: event.notice.map(notices.contains) ?? false
+            default: event.controller == controller
+            }
+        }
+    }
+
+    /// Signs a file that is handed over.
+    func signature(of seal: FileSeal, with head: SignedHead) throws(RegisterError) -> [UInt8] {
+        do throws(ProofError) {
+            return try seal.signature(with: head, by: core.logKey)
+        } catch {
+            throw .corrupt("\(error)")
+        }
+    }
 }
 
 enum PastAnswers {
@@ -102,20 +75,22 @@ enum PastAnswers {
             return .success(response)
         }
         try writer.catalogueHistory.refresh(register)
-        let (catalogue, checkGuard) = try writer.catalogueHistory.catalogue(
-            at: point.time, known: point.known)
         var events: [ConsentEvent] = []
         for sequence in try register.sequences(of: slot) where sequence <= point.known {
             if let event = try register.event(sequence) { events.append(event) }
         }
         let state = Hindsight.state(
             events, controller: controller,
-            kind: events.last?.contactKind ?? kind ?? channel.contactKind, at: point.time)
-        let cell = RegisterAnswers.decide(
-            RegisterAnswers.Ground(
-                catalogue: catalogue, checkGuard: checkGuard,
-                blocking: Reason(rawValue: writer.core.serving.blockingReason), now: point.time),
-            state, controller, channel, purpose, statedClass: 0)
+            kind: events.last?.contactKind ?? kind ?? channel.contactKind, at: point)
+        let cell: CellAnswer
+        let catalogue: Catalogue
+        do throws(CanonicalFormError) {
+            (cell, catalogue) = try writer.catalogueHistory.checkAt(
+                point, state, channel, purpose,
+                blocking: Reason(rawValue: writer.core.serving.blockingReason))
+        } catch {
+            throw .corrupt("a catalogue event: \(error)")
+        }
         response.decision = Wire.Decision(cell.reason.decision)
         response.reason = Wire.Reason(cell.reason)
         response.validUntil = cell.validUntil
@@ -152,7 +127,7 @@ enum PastAnswers {
     /// The events that a decision rests on, newest first, with their wording. What was known already is not
     /// looked at again: an event names only earlier ones.
     static func decidingEvents(
-        _ writer: RegisterWriter, _ cell: RegisterAnswers.CellAnswer, _ controller: ControllerID,
+        _ writer: RegisterWriter, _ cell: CellAnswer, _ controller: ControllerID,
         _ purpose: PurposeID, known: UInt64, in catalogue: Catalogue
     ) throws(RegisterError) -> [Wire.EventRecord] {
         var records: [Wire.EventRecord] = []
@@ -179,7 +154,7 @@ extension ReadHandler {
             let subject = subject(
                 connection, header, controller, request.contact, "", channel: Channel(request.channel))
         else { return }
-        query(connection, header) { writer throws(RegisterError) in
+        query(connection, header, AuditEntry(.checkAt, controller, subject)) { writer throws(RegisterError) in
             let answer = try PastAnswers.checkAt(writer, request, subject: subject)
             return answer.map { answer in { answer.encode(into: &$0) } }
         }
@@ -194,6 +169,8 @@ extension ReadHandler {
                 "no controller has number \(controller.rawValue): see consentctl controller list")
             return connection.endCall(header.stream)
         }
-        open(connection, header, ReviewSource(controller: controller, within: request.within))
+        open(
+            connection, header, AuditEntry(.review, controller, .everyone),
+            ReviewSource(controller: controller, within: request.within))
     }
 }

@@ -47,12 +47,12 @@ enum RegisterAnswers {
         _ writer: RegisterWriter, slot: SlotKey, _ state: ContactState, controller: ControllerID,
         now: Timestamp
     ) -> Wire.ContactPreferences {
-        let catalogue = writer.register.catalogue
+        let ground = DecisionGround(writer, now: now)
         var preferences: [Wire.Preference] = []
         for channel in state.kind.channels.named {
-            for purpose in catalogue.purposes.values.sorted(by: { $0.id < $1.id }) where !purpose.retired {
-                let cell = decide(
-                    Ground(writer, now: now), state, controller, channel, purpose.id, statedClass: 0)
+            for purpose in ground.catalogue.purposes.values.sorted(by: { $0.id < $1.id })
+            where !purpose.retired {
+                let cell = ground.answer(state, channel, purpose.id)
                 preferences.append(
                     Wire.Preference(
                         channel: Wire.Channel(channel), purpose: purpose.id.rawValue,
@@ -87,9 +87,8 @@ enum RegisterAnswers {
         let state =
             try writer.register.state(for: slot)
             ?? ContactState(controller: controller, kind: kind ?? channel.contactKind)
-        let cell = decide(
-            Ground(writer, now: now), state, controller, channel, purpose,
-            statedClass: request.class.rawValue)
+        let cell = DecisionGround(writer, now: now).answer(
+            state, channel, purpose, statedClass: request.class.rawValue)
         response.decision = Wire.Decision(cell.reason.decision)
         response.reason = Wire.Reason(cell.reason)
         response.validUntil = cell.validUntil
@@ -107,66 +106,6 @@ enum RegisterAnswers {
         Wire.EventRecord(
             writer.register.shown(event, isAdministrator: isAdministrator),
             notice: withWording ? event.notice.flatMap { writer.register.catalogue.notices[$0] } : nil)
-    }
-
-    // MARK: One cell
-
-    /// What is decided about one cell, and by what.
-    struct CellAnswer {
-        var reason: Reason
-        var stateCode: UInt8
-        var since = Timestamp.epoch
-        var validUntil: Int64 = 0
-        var sequence: UInt64 = 0
-        /// Ordinal of the notice of a grant; 0: none.
-        var noticeOrdinal: UInt16 = 0
-    }
-
-    /// What a decision stands on beside the contact point's state.
-    struct Ground {
-        var catalogue: Catalogue
-        var checkGuard: CheckGuard
-        /// Why marketing is indeterminate; nil: it is not.
-        var blocking: Reason?
-        var now: Timestamp
-    }
-
-    /// The same decision as the index makes, from the fold itself and with the finer reasons.
-    static func decide(
-        _ ground: Ground, _ state: ContactState, _ controller: ControllerID, _ channel: Channel,
-        _ purpose: PurposeID, statedClass: UInt8
-    ) -> CellAnswer {
-        let now = ground.now
-        let cell = state.finding(channel: channel, purpose: purpose)
-        var answer = CellAnswer(
-            reason: .noRecord, stateCode: cell.outcome.code, since: cell.since ?? .epoch,
-            sequence: cell.sequence, noticeOrdinal: cell.outcome.noticeOrdinal)
-        switch ground.checkGuard.answer(
-            controller: controller.rawValue, channel: channel.rawValue, purpose: purpose.rawValue,
-            claimedClass: statedClass, contactKind: state.kind.rawValue)
-        {
-        case .deny(let reason): answer.reason = reason
-        case .proceed(let isService):
-            if let blocking = ground.blocking, !isService {
-                answer.reason = blocking
-                return answer
-            }
-            let query = CheckQuery(
-                channel: channel.rawValue, purpose: purpose.rawValue, isService: isService,
-                today: now.day.rawValue,
-                now: now.microseconds)
-            let notice = ground.catalogue.notice(ordinal: cell.outcome.noticeOrdinal)
-            let code = query.reason(
-                for: cell.outcome, noticeInvalidFrom: notice?.invalidatedFrom.microseconds ?? .max)
-            answer.reason = Reason(rawValue: code) ?? .noRecord
-            if answer.reason == .noRecord {
-                answer.reason = state.noRecordReason(channel: channel, purpose: purpose, today: now.day)
-            }
-            if answer.reason == .consent {
-                answer.validUntil = ReasonTable.microseconds(day: cell.outcome.untilDay)
-            }
-        }
-        return answer
     }
 
     // MARK: Proof
@@ -261,7 +200,7 @@ enum RegisterAnswers {
     }
 }
 
-extension RegisterAnswers.Ground {
+extension DecisionGround {
     /// The present.
     init(_ writer: RegisterWriter, now: Timestamp) {
         self.init(

@@ -99,7 +99,7 @@ extension WriteExecutor {
     func isErasedForGood(_ command: WriteCommand) throws(RegisterError) -> Bool {
         for contact in command.contacts {
             guard let state = try register.state(for: contact.slot), state.erasure != nil else { continue }
-            if state.cells.allSatisfy({ $0.grant == nil && $0.pending == nil }) { return true }
+            if state.cells.allSatisfy({ $0.grants.isEmpty && $0.pending == nil }) { return true }
         }
         return false
     }

@@ -362,7 +362,7 @@ struct WriteExecutor {
             return .refused([RefusalFinding(.badToken)])
         }
         let occurredAt = occurrence(of: command)
-        guard Self.isPending(grant, in: state, at: occurredAt.day) else {
+        guard Self.isPending(grant, in: state, at: occurredAt) else {
             return .refused([RefusalFinding(.badToken)])
         }
 
@@ -401,10 +401,13 @@ struct WriteExecutor {
 
     /// Whether a grant's cells wait for a confirmation. A second grant does not restart the wait of the
     /// first, and its token confirms what waits.
-    private static func isPending(_ grant: ConsentEvent, in state: ContactState, at day: Day) -> Bool {
+    private static func isPending(
+        _ grant: ConsentEvent, in state: ContactState, at time: Timestamp
+    ) -> Bool {
         state.cells.contains { cell in
             guard let pending = cell.pending else { return false }
-            return pending.sequence <= grant.sequence && day < pending.untilDay
+            return pending.sequence <= grant.sequence && time >= pending.occurredAt
+                && time >= grant.occurredAt && time.day < pending.untilDay
                 && grant.pendingChannels.covers(cell.channel) && grant.purposes.covers(cell.purpose)
         }
     }
@@ -454,7 +457,7 @@ struct WriteExecutor {
         guard !event.pendingChannels.isEmpty, let personal = event.personal,
             let state = try register.state(
                 for: core.keyring.slotKey(personal.key, controller: event.controller)),
-            Self.isPending(event, in: state, at: now.day)
+            Self.isPending(event, in: state, at: now)
         else { return [] }
         return core.keyring.confirmationToken(grant: personal.eventID, sequence: event.sequence)
     }

@@ -68,7 +68,16 @@ enum WriteHandler {
         command.channels = .all
         command.purposes = .all
         command.restrictUntil = request.restrictUntil
-        enqueue(connection, header, .write(try command.finished()))
+        let finished = try command.finished()
+        let controller = finished.controller
+        let whom: AuditEntry.Whom =
+            finished.contacts.isEmpty
+            ? .subject(
+                .reference(
+                    connection.core.keyring.referenceKey(controller: controller, finished.reference)))
+            : .contacts(finished.contacts.map(\.personal.key))
+        AuditEntry(.erase, controller, whom).log(connection)
+        enqueue(connection, header, .write(finished))
     }
 
     static func retireLapsed(

@@ -12,15 +12,15 @@ struct FoldTests {
         #expect(story.code() == .granted)
         #expect(story.code(.whatsapp) == CellState.none)
         #expect(story.code(.sms, 3) == CellState.none)
-        #expect(
-            story.state.noRecordReason(channel: .whatsapp, purpose: purpose(2), today: day(2026, 3, 2))
-                == .otherChannel)
-        #expect(
-            story.state.noRecordReason(channel: .sms, purpose: purpose(3), today: day(2026, 3, 2))
-                == .otherPurpose)
-        #expect(
-            story.state.noRecordReason(channel: .phone, purpose: purpose(3), today: day(2026, 3, 2))
-                == .noRecord)
+        func reason(_ channel: Channel, _ number: UInt8, invalid: UInt16? = nil) -> Reason {
+            story.state.noRecordReason(
+                channel: channel, purpose: purpose(number), today: day(2026, 3, 2)
+            ) { $0 == invalid }
+        }
+        #expect(reason(.whatsapp, 2) == .otherChannel)
+        #expect(reason(.sms, 3) == .otherPurpose)
+        #expect(reason(.phone, 3) == .noRecord)
+        #expect(reason(.whatsapp, 2, invalid: 0) == .noRecord, "a consent under an invalid notice is none")
     }
 
     @Test func channelsThatDoNotFitTheAddressGetNoConsent() {
@@ -108,9 +108,9 @@ struct FoldTests {
         // It is on file all the same: a grant from before it stays beaten.
         story.tell(.grant, 5)
         story.tell(.invalidate, 101)
-        #expect(story.code() == .invalid)
+        #expect(story.code() == .refused, "what the grant had lifted speaks again")
         story.tell(.grant, 6)
-        #expect(story.code() == .invalid)
+        #expect(story.code() == .refused)
     }
 
     @Test func importsNeverResurrect() {
@@ -305,12 +305,15 @@ struct FoldTests {
         #expect(until() == day(2027, 1, 1).rawValue)
         story.tell(.contactSeen, 10) { $0.retentionDay = day(2029, 1, 1) }
         #expect(until() == day(2027, 3, 1).rawValue, "validity does not move")
+        story.tell(.contactSeen, 9) { $0.retentionDay = day(2026, 4, 1) }
+        #expect(until() == day(2027, 3, 1).rawValue, "the last contact counts")
         story.tell(.contactSeen, 10) { $0.retentionDay = day(2026, 4, 1) }
-        #expect(until() == day(2027, 3, 1).rawValue, "never back")
+        #expect(until() == day(2026, 4, 1).rawValue, "by the policy of its time")
+        story.tell(.contactSeen, 11) { $0.retentionDay = day(2029, 1, 1) }
         story.tell(.renew, 20) { $0.validityDay = day(2028, 3, 1) }
         #expect(until() == day(2028, 3, 1).rawValue)
         story.tell(.withdraw, 21) { $0.retentionDay = day(2031, 1, 1) }
-        #expect(story.state.retentionDay == day(2029, 1, 1), "a refusal is no contact")
+        #expect(story.state.contacts?.retentionDay == day(2029, 1, 1), "a refusal is no contact")
     }
 
     @Test func renewalNeedsAConsentThatStands() {
@@ -326,10 +329,8 @@ struct FoldTests {
         story.tell(.grant, 10) { $0.validityDay = day(2027, 1, 1) }
         story.tell(.renew, 11) { $0.validityDay = day(2026, 9, 1) }
         #expect(story.state.outcome(channel: .sms, purpose: purpose(2)).untilDay == day(2027, 1, 1).rawValue)
-        // A withdrawal from before the renewal but after the grant, recorded late, is measured against the
-        // renewal.
         story.tell(.withdraw, 10)
-        #expect(story.code() == .withdrawn)
+        #expect(story.code() == .withdrawn, "what the renewal rests on is gone")
     }
 
     @Test func importedRenewalDoesNotPassADenial() {
@@ -434,7 +435,7 @@ struct FoldTests {
         story.tell(.erase, 10, recorded: 10)
         #expect(story.code() == .erased)
         #expect(story.code(.post, 60) == .erased)
-        #expect(story.state.retentionDay == .none)
+        #expect(story.state.contacts == nil)
         story.tell(.withdraw, 20, recorded: 20)
         story.tell(.object, 20, channels: .all, purposes: .all, recorded: 20)
         #expect(story.code() == .erased, "later refusals leave it erased")

@@ -10,8 +10,8 @@ struct HindsightTests {
     /// What is on file for SMS and purpose 2 at a minute, with the first events known.
     private func code(_ story: Story, at minute: Int, known: Int) -> CellState? {
         let state = Hindsight.state(
-            story.events.prefix(known), controller: story.state.controller, kind: story.state.kind,
-            at: Story.at(minute))
+            story.events, controller: story.state.controller, kind: story.state.kind,
+            at: PastPoint(time: Story.at(minute), known: UInt64(known)))
         return CellState(rawValue: state.outcome(channel: .sms, purpose: purpose(2)).code)
     }
 
@@ -69,7 +69,8 @@ struct HindsightTests {
                 story.tell(kind, Int.random(in: 0..<60, using: &generator), recorded: 60)
             }
             let state = Hindsight.state(
-                story.events, controller: story.state.controller, kind: story.state.kind, at: Story.at(60))
+                story.events, controller: story.state.controller, kind: story.state.kind,
+                at: PastPoint(time: Story.at(60), known: .max))
             #expect(state == story.state, "seed \(seed): \(story.told)")
         }
     }

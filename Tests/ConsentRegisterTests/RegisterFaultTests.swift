@@ -289,6 +289,15 @@ enum TemporaryFolderBytes {
         #expect(register.derivedSequence > 0, "a long replay writes what it has")
     }
 
+    /// Format 3 had state rows of another form; a register of it opens, and its rows are made anew.
+    @Test func rowsOfAnEarlierFormAreMadeAnew() throws {
+        let (test, _, model) = try Self.filled(300)
+        while try !test.register.flushDerived(budget: .seconds(1)) {}
+        try test.runSQL("UPDATE state SET row = zeroblob(40); PRAGMA user_version = 3")
+        let register = try test.reopen()
+        try RegisterContractTests.compare(register, model, "made anew")
+    }
+
     @Test func theWriteAheadLogStaysSmallAndIsEmptiedOnDemand() throws {
         let (test, _, _) = try Self.filled(200)
         let register = try test.register

@@ -1,8 +1,8 @@
 // Goal: fold, flattened profile, index and CheckAt answer as the model does, whatever is recorded in whatever
 // order. Method: random logs from a seed; after each line random questions of the present (model, fold,
-// index) and of the past (model, fold over what was known). A difference is cut down to few lines and printed
-// with its seed. CONSENTD_MODEL_COMPARISONS sets the number of comparisons, CONSENTD_MODEL_SEED the first
-// seed.
+// index) and of the past (model, CheckAt). What was met on the way is counted: each reason, each kind of
+// event and each situation has to be. A difference is cut down to few lines and printed with its seed.
+// CONSENTD_MODEL_COMPARISONS sets the number of comparisons, CONSENTD_MODEL_SEED the first seed.
 
 import ConsentDomain
 import Foundation
@@ -20,13 +20,10 @@ struct DifferentialTests {
         let difference = try run.search(comparisonCount: Self.comparisonCount, firstSeed: Self.firstSeed)
         #expect(difference == nil, "\(difference?.description ?? "")")
         guard difference == nil else { return }
+        print("\(run.coverage)")
         print("model: \(run.comparisonCount) comparisons from seed \(Self.firstSeed), no difference")
-        // Each answer was met often enough for the comparison to mean something.
-        let others: Set<Reason> = [
-            .notFresh, .loading, .restored, .integrityFailure, .unavailable, .unknownController,
-        ]
-        for reason in Reason.allCases where !others.contains(reason) {
-            #expect(run.counts[reason, default: 0] >= 20, "\(reason): \(run.counts[reason, default: 0])")
+        for (name, count) in run.coverage.counts {
+            #expect(count >= 10, "the comparison is blind: \(name) was met \(count) times")
         }
     }
 
@@ -69,14 +66,13 @@ struct Difference: CustomStringConvertible {
                     + "\(event.source)"
             }
         }
-        let question = asked.question
         let subject = "\(asked.subject.controller.rawValue)/\(asked.subject.kind)"
         return """
             difference, SEED=\(seed): model \(answers.model), others \(answers.others)
             \(lines.joined(separator: "\n"))
-            asked \(isPast ? "of the past" : "now") \(subject) \(question.channel) \
-            \(question.purpose.rawValue) at \(question.at.rfc3339) \
-            (day \(question.at.day.rawValue)) known \(question.known)
+            asked \(isPast ? "of the past" : "now") \(subject) \(asked.channel) \
+            \(asked.purpose.rawValue) at \(asked.at.rfc3339) \
+            (day \(asked.at.day.rawValue)) known \(asked.known)
             """
     }
 }
@@ -92,7 +88,7 @@ struct DifferentialRun {
 
     var mistake: Mistake?
     private(set) var comparisonCount = 0
-    private(set) var counts: [Reason: Int] = [:]
+    private(set) var coverage = Coverage()
 
     init(mistake: Mistake? = nil) { self.mistake = mistake }
 
@@ -105,13 +101,15 @@ struct DifferentialRun {
             for entry in log.entries { try ledger.append(entry) }
             let start = log.entries.count
             for _ in 0..<20 {
-                try ledger.append(log.step())
+                let entry = log.step()
+                coverage.count(entry, after: ledger.entries.dropFirst(start))
+                try ledger.append(entry)
                 for position in 0..<6 {
                     let isPast = position >= 4
                     let asked = isPast ? log.pastQuestion() : log.presentQuestion()
                     let answers = try Self.ask(ledger, asked, isPast)
                     comparisonCount += answers.others.count
-                    counts[answers.model, default: 0] += 1
+                    coverage.count(answers.model, isPast: isPast)
                     guard answers.differ else { continue }
                     let found = Difference(
                         seed: seed, entries: Array(ledger.entries.dropFirst(start)), asked: asked,
@@ -125,18 +123,18 @@ struct DifferentialRun {
     }
 
     private static func ask(_ ledger: Ledger, _ asked: Question, _ isPast: Bool) throws -> Answers {
+        let model = ledger.model(asked)
         if isPast {
-            let model = ledger.model(asked)
             let fold = try ledger.pastAnswer(asked)
             return Answers(model: model, others: [fold], differ: fold != model)
         }
         let answers = ledger.answers(asked)
         // Checks see no neighbours: that a grant exists next door needs scope read.
-        let isNextDoor = answers.model == .otherChannel || answers.model == .otherPurpose
-        let expected = isNextDoor ? Reason.noRecord : answers.model
+        let isNextDoor = model == .otherChannel || model == .otherPurpose
+        let expected = isNextDoor ? Reason.noRecord : model
         return Answers(
-            model: answers.model, others: [answers.fold, answers.index],
-            differ: answers.fold != answers.model || answers.index != expected)
+            model: model, others: [answers.fold, answers.index],
+            differ: answers.fold != model || answers.index != expected)
     }
 
     /// The answers after a log that is given in full.

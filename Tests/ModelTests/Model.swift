@@ -1,125 +1,84 @@
-// The law by definitions over the whole list of events: slow and without state. It shares no code with the
-// fold but the value types, so that the two can be held against each other. Where the domain page leaves a
-// choice open (joined double opt-ins, the order of denial reasons, erasure counted from its recording) it
-// follows the fold, so agreement there shows consistency, not more.
+// A naive model of the law: the list of all that was ever recorded, scanned anew for each question. Written
+// from the domain page and sharing nothing with the fold, the index or the answers about the past but the
+// types of their values, so that a misreading in one of them shows as a difference.
 //
-// Vocabulary. A *request* is a grant that waits for its confirmation, an *act* a grant, a confirmation or a
-// renewal that counts in a cell. A *denial* is any event that takes a consent away in a cell. A denial
-// *beats* an act by order of occurrence, with the tie and five minutes of doubt between clocks going to the
-// denial. A cell is granted while an act stands that no denial beats.
-//
-// Invariant: nothing here depends on the order of the array, only on sequences and times.
+// Invariant: it keeps no state between questions. Where the page leaves two readings, it takes the one that
+// denies.
 
 import ConsentDomain
 
-/// What may be known when a question is asked again later.
-enum Knowledge: Hashable {
-    /// Everything.
-    case everything
-    /// Events recorded at this time or before.
-    case time(Timestamp)
-    /// Events up to this sequence.
-    case sequence(UInt64)
-
-    func covers(_ sequence: UInt64, recordedAt: Timestamp) -> Bool {
-        switch self {
-        case .everything: true
-        case .time(let time): recordedAt <= time
-        case .sequence(let last): sequence <= last
-        }
-    }
-}
-
-/// A change of the catalogue, as the model notes it down.
-struct ModelCatalogueEntry: Hashable {
-    enum Change: Hashable {
-        case open(ControllerID)
-        case close(ControllerID)
-        case add(PurposeID, PurposeClass)
-        case retire(PurposeID)
-        case invalidate(notice: UInt16, from: Timestamp)
-    }
-    var sequence: UInt64
-    var recordedAt: Timestamp
-    var change: Change
-}
-
-/// One question about one contact point.
-struct ModelQuestion: Hashable {
-    var controller: ControllerID
-    var channel: Channel
-    var purpose: PurposeID
-    /// The class that the caller believes it sends.
-    var purposeClass: PurposeClass?
-    var at: Timestamp
-    var known = Knowledge.everything
-}
-
-/// The events of one contact point and the catalogue.
+/// Everything on file, in the order in which it was recorded.
 struct Model {
-    var kind: ContactKind
-    var events: [ConsentEvent]
-    var catalogue: [ModelCatalogueEntry]
+    var entries: [Entry] = []
 
-    /// Clocks differ by this much at most.
-    static let clockDoubt: Int64 = 5 * 60 * 1_000_000
+    /// The decision, by the page's list: the first hit wins.
+    func answer(_ asked: Question) -> Reason {
+        // 1. is about bytes and rights.
+        // 2. is about a whole server: a log in memory is always fresh.
+        // 3. Purpose, controller, class, each as it stood at that time.
+        let catalogue = catalogue(at: asked.at, asked.known)
+        guard let purposeClass = catalogue.purposes[asked.purpose] else { return .unknownPurpose }
+        if catalogue.retired.contains(asked.purpose) { return .retiredPurpose }
+        guard catalogue.open.contains(asked.subject.controller) else {
+            return catalogue.closed.contains(asked.subject.controller)
+                ? .closedController : .unknownController
+        }
+        if let stated = asked.purposeClass, stated != purposeClass { return .classMismatch }
+        // A channel takes one kind of contact point. (The page does not place this; nothing is on file
+        // there.)
+        guard asked.channel.contactKind == asked.subject.kind else { return .badChannel }
 
-    /// The decision's reason, first hit wins.
-    func answer(_ question: ModelQuestion) -> Reason {
-        let entries = catalogue.filter { question.known.covers($0.sequence, recordedAt: $0.recordedAt) }
-        let changes = entries.map(\.change)
-        // Closing and retiring count from their own time on.
-        let ended = entries.filter { $0.recordedAt <= question.at }.map(\.change)
-        // 3. unknown or retired purpose, unknown or closed controller, class mismatch
-        let classes = changes.compactMap { change -> PurposeClass? in
-            if case .add(question.purpose, let purposeClass) = change { purposeClass } else { nil }
-        }
-        guard let purposeClass = classes.first else { return .unknownPurpose }
-        if ended.contains(.retire(question.purpose)) { return .retiredPurpose }
-        guard changes.contains(.open(question.controller)) else { return .unknownController }
-        if ended.contains(.close(question.controller)) { return .closedController }
-        if let stated = question.purposeClass, stated != purposeClass { return .classMismatch }
-        // A channel that does not fit the address is no channel of this contact point.
-        guard question.channel.contactKind == kind else { return .badChannel }
-        let known = events.filter {
-            question.known.covers($0.sequence, recordedAt: $0.recordedAt)
-                && ($0.kind == .erase || $0.time <= question.at)
-        }
-        let view = ModelView(
-            kind: kind, events: Self.sinceErasure(known), now: question.at, changes: changes)
-        // 4. undeliverable on this channel
-        if view.isUndeliverable(question.channel) { return .undeliverable }
-        // 5. class service
+        let file = ModelFile(
+            entries.filter { asked.known.includes($0) }, of: asked.subject, at: asked.at.microseconds)
+        // 4. An address that takes no messages takes none of either class.
+        if file.isUndeliverable(asked.channel) { return .undeliverable }
+        // 5. A service message needs no consent.
         if purposeClass == .service { return .service }
-        // 6 and 7. what takes the consent away, and the cell's state
-        let reason = view.reason(question.channel, question.purpose)
-        guard reason == .noRecord else { return reason }
-        // 8. a grant next door
-        if view.hasGrantNextDoor({ $0 != question.channel && $1 == question.purpose }) {
-            return .otherChannel
+        // 6, 7. The cell.
+        if let reason = ModelCell(asked.channel, asked.purpose, in: file).reason { return reason }
+        // 8. Nothing on file; whether a consent in force stands next door.
+        return neighbour(of: asked, in: file)
+    }
+
+    /// The same purpose on another channel of the contact point, then another purpose on the same channel.
+    private func neighbour(of asked: Question, in file: ModelFile) -> Reason {
+        for channel in Channel.allCases where channel != asked.channel {
+            guard channel.contactKind == asked.subject.kind else { continue }
+            if ModelCell(channel, asked.purpose, in: file).reason == .consent { return .otherChannel }
         }
-        if view.hasGrantNextDoor({ $0 == question.channel && $1 != question.purpose }) {
-            return .otherPurpose
+        for raw in 1...63 as ClosedRange<UInt8> {
+            guard let purpose = PurposeID(rawValue: raw), purpose != asked.purpose else { continue }
+            if ModelCell(asked.channel, purpose, in: file).reason == .consent { return .otherPurpose }
         }
         return .noRecord
     }
 
-    /// An erasure destroys what came before it, other erasures excepted.
-    private static func sinceErasure(_ events: [ConsentEvent]) -> [ConsentEvent] {
-        let last = events.filter { $0.kind == .erase }.map(\.sequence).max() ?? 0
-        return events.filter { $0.kind == .erase || $0.sequence > last }
+    private struct CatalogueThen {
+        var purposes: [PurposeID: PurposeClass] = [:]
+        var retired: Set<PurposeID> = []
+        var open: Set<ControllerID> = []
+        var closed: Set<ControllerID> = []
     }
-}
 
-extension ConsentEvent {
-    /// A future time is clamped to when it was recorded. An erasure counts from when it was recorded.
-    var time: Timestamp {
-        if kind == .erase { return recordedAt }
-        return occurredAt.rawValue < recordedAt.rawValue ? occurredAt : recordedAt
+    /// Closing and retiring count from when they are recorded, for good. What a number means has no time of
+    /// its own: what is known of it now holds for the past too, or else nothing that was imported with an
+    /// earlier date could be asked about. The page leaves that open.
+    private func catalogue(at time: Timestamp, _ known: Knowledge) -> CatalogueThen {
+        var then = CatalogueThen()
+        for entry in entries where known.includes(entry) {
+            guard case .change(let change) = entry.content else { continue }
+            let hasCome = entry.recordedAt <= time
+            switch change {
+            case .open(let id): then.open.insert(id)
+            case .close(let id) where hasCome:
+                then.open.remove(id)
+                then.closed.insert(id)
+            case .add(let id, let purposeClass): then.purposes[id] = purposeClass
+            case .retire(let id) where hasCome: then.retired.insert(id)
+            case .close, .retire: break
+            case .publish, .invalidate: break
+            }
+        }
+        return then
     }
-}
-
-extension Day {
-    /// 00:00 UTC of the day.
-    var midnight: Timestamp { Timestamp(microseconds: Int64(rawValue) * 86_400_000_000) }
 }

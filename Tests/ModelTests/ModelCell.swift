@@ -1,247 +1,197 @@
-// The history of one cell as the model defines it: which requests were open, which acts count, which denials
-// were heard, each at any point of the log.
+// The naive model's cell: one channel and one purpose of a contact point.
 //
-// "Before a sequence" means: from what had been recorded by then. Definitions refer only to earlier
-// sequences, so they end. Answers that are asked for again are remembered; nothing else is kept.
+// Invariant: an act that gives counts unless something on file beats it, now or later; so what was recorded
+// in which order decides only where two clocks may differ, and for the requests that wait for a confirmation.
 
 import ConsentDomain
 
-/// One (channel, purpose) of one contact point.
-final class ModelCell {
+/// A consent in the cell.
+private struct ModelConsent {
+    /// When the last act occurred that gave or extended it.
+    var time: Int64
+    /// What was shown; 0: unknown.
+    var notice: UInt16
+    /// The day at whose start it ends; none: no such policy.
+    var validityDay: Day
+}
+
+struct ModelCell {
     private let channel: Channel
     private let purpose: PurposeID
-    private let events: [ConsentEvent]
-    private let contacts: [ConsentEvent]
-    private let requests: [ConsentEvent]
-    private let candidates: [ConsentEvent]
-    private let denyingEvents: [ConsentEvent]
-    private var countsKnown: [UInt64: Bool] = [:]
-    private var opensKnown: [UInt64: Bool] = [:]
-    private var heardKnown: [UInt64: Bool] = [:]
+    private let file: ModelFile
 
-    init(kind: ContactKind, events: [ConsentEvent], channel: Channel, purpose: PurposeID) {
-        self.events = events
+    init(_ channel: Channel, _ purpose: PurposeID, in file: ModelFile) {
         self.channel = channel
         self.purpose = purpose
-        contacts = events.filter(Self.isContact)
-        func grants(_ event: ConsentEvent) -> Bool { Self.grantScope(event, kind, channel, purpose) }
-        requests = events.filter { $0.kind == .grant && $0.pendingChannels.covers(channel) && grants($0) }
-        candidates = events.filter { event in
-            switch event.kind {
-            case .grant: !event.pendingChannels.covers(channel) && grants(event)
-            case .confirm, .renew: grants(event)
+        self.file = file
+    }
+
+    /// The answer from what stands; nil where nothing does. The first that stands is the answer: so a refusal
+    /// that a grant lifts is silent as long as that grant stands, and speaks again when it is gone.
+    var reason: Reason? {
+        let (confirmed, waiting) = requests
+        if let consent = consent(confirmed) { return reason(of: consent) }
+        if let waiting {
+            return file.now < startOfDay(waiting.event.lapseDay) ? .pending : .lapsed
+        }
+        if file.erasedAt != nil { return .erased }
+        let last = denials.filter { $0.event.kind != .invalidate }.max { $0.precedes($1) }
+        let wide = denials.filter(isWide).max { $0.precedes($1) }
+        if let denial = wide ?? last { return reason(of: denial) }
+        // Only what was given can be declared invalid.
+        if file.acts.contains(where: { $0.event.kind == .grant && names($0) }), !denials.isEmpty {
+            return .invalid
+        }
+        return file.acts.contains { $0.event.kind == .unprovenImport && names($0) } ? .unproven : nil
+    }
+
+    // MARK: What takes
+
+    /// The acts that end a consent in this cell, or keep it from beginning.
+    private var denials: [ModelAct] {
+        file.acts.filter { act in
+            switch act.event.kind {
+            case .refuse, .object, .revoke, .invalidate: act.reaches(channel) && act.reaches(purpose)
+            // A STOP covers SMS, for all purposes, and whatever channel it names beside.
+            case .withdraw where act.isStop: channel == .sms || act.event.channels.covers(channel)
+            case .withdraw: act.reaches(channel) && act.reaches(purpose)
+            // A complaint covers email in the same way.
+            case .complaint: channel == .email || act.reaches(channel)
+            // Whoever asked or consented no longer holds the number.
+            case .reassigned: act.reaches(channel)
             default: false
             }
         }
-        denyingEvents = events.filter { Self.isDenial($0) && Self.denialScope($0, channel, purpose) }
-        isUnprovenNamed = events.contains { $0.kind == .unprovenImport && grants($0) }
     }
 
-    private let isUnprovenNamed: Bool
-
-    /// An unproven import counts where nothing else was on file.
-    var isUnproven: Bool { isUnprovenNamed }
-
-    // MARK: Denials
-
-    /// The denials that had been heard before a sequence.
-    func denials(before sequence: UInt64) -> [ConsentEvent] {
-        denyingEvents.filter { $0.sequence < sequence && isHeard($0) }
-    }
-
-    /// An invalidation is heard where it ends something that stood; the other denials always are.
-    private func isHeard(_ denial: ConsentEvent) -> Bool {
-        guard denial.kind == .invalidate else { return true }
-        if let known = heardKnown[denial.sequence] { return known }
-        let acts = candidates.filter { stands($0, before: denial.sequence) }
-        let request = openRequest(before: denial.sequence)
-        let isHeard = (acts + (request.map { [$0] } ?? [])).contains { beats(denial, $0) }
-        heardKnown[denial.sequence] = isHeard
-        return isHeard
-    }
-
-    /// By occurrence; a tie goes to the denial, and so does a denial that was recorded later unless it
-    /// occurred more than five minutes before. An import lifts nothing.
-    private func beats(_ denial: ConsentEvent, _ act: ConsentEvent) -> Bool {
-        if isImport(act) { return true }
-        if denial.time.rawValue >= act.time.rawValue { return true }
-        return denial.sequence > act.sequence
-            && act.time.microseconds - denial.time.microseconds <= Model.clockDoubt
-    }
-
-    private func isBeaten(_ act: ConsentEvent, before sequence: UInt64) -> Bool {
-        denyingEvents.contains { $0.sequence < sequence && beats($0, act) && isHeard($0) }
-    }
-
-    // MARK: Double opt-in
-
-    /// The request that a confirmation could confirm. A second request while one is open does not restart
-    /// its lapse: it joins it.
-    func openRequest(before sequence: UInt64) -> ConsentEvent? {
-        let opened = requests.filter { $0.sequence < sequence && opens($0) }
-        guard let last = opened.max(by: { $0.sequence < $1.sequence }) else { return nil }
-        let isConfirmed = candidates.contains {
-            $0.kind == .confirm && $0.sequence > last.sequence && $0.sequence < sequence && counts($0)
+    /// Whether a denial reaches further than cells that it names one by one. The page asks after these first;
+    /// an objection that is narrowed is the cell's own.
+    private func isWide(_ denial: ModelAct) -> Bool {
+        let event = denial.event
+        switch event.kind {
+        case .invalidate: return false
+        case .complaint, .reassigned: return true
+        case _ where denial.isStop: return true
+        default:
+            return event.channels.isEmpty || event.channels.isAll || event.purposes.isEmpty
+                || event.purposes.isAll
         }
-        return isConfirmed || isBeaten(last, before: sequence) ? nil : last
     }
 
-    private func opens(_ request: ConsentEvent) -> Bool {
-        if let known = opensKnown[request.sequence] { return known }
-        var opens = !isBeaten(request, before: request.sequence)
-        if opens, let open = openRequest(before: request.sequence) {
-            opens = request.time.rawValue >= open.lapseDay.midnight.rawValue
+    private func reason(of denial: ModelAct) -> Reason {
+        switch denial.event.kind {
+        case .refuse: .refused
+        case .withdraw: denial.isStop ? .stop : .withdrawn
+        case .object: .objected
+        case .complaint: .complaint
+        case .reassigned: .reassigned
+        default: .revoked
         }
-        opensKnown[request.sequence] = opens
-        return opens
     }
 
-    // MARK: Acts
+    /// Whether a denial beats an act that gives: on a tie the denial wins; an import lifts nothing, however
+    /// late it claims to be; and clocks differ, so that a denial which is recorded later counts as later
+    /// unless it occurred more than five minutes before.
+    private func beats(_ denial: ModelAct, _ act: ModelAct) -> Bool {
+        if act.event.via == .import || denial.time >= act.time { return true }
+        let fiveMinutes: Int64 = 300 * 1_000_000
+        return denial.sequence > act.sequence && act.time - denial.time <= fiveMinutes
+    }
 
-    /// Whether an act counted when it was recorded: a confirmation needs an open request that has not lapsed
-    /// by the click, a renewal an act that stands. A confirmation names the contact point and the cells of
-    /// the request whose token it carries; one that is older than what is open confirms nothing.
-    private func counts(_ act: ConsentEvent) -> Bool {
-        if let known = countsKnown[act.sequence] { return known }
-        var counts = !isBeaten(act, before: act.sequence)
-        if counts {
-            switch act.kind {
+    /// Whether nothing on file beats an act that gives.
+    private func stands(_ act: ModelAct) -> Bool {
+        // After an erasure only the person can begin again, and later than it.
+        if let erasedAt = file.erasedAt, act.event.via == .import || act.time <= erasedAt { return false }
+        return !denials.contains { beats($0, act) }
+    }
+
+    // MARK: What gives
+
+    private func names(_ act: ModelAct) -> Bool { act.names(channel, purpose) }
+
+    private func waits(_ request: ModelAct) -> Bool {
+        request.event.pendingChannels.contains(ChannelSet([channel]))
+    }
+
+    /// What became of the requests for a confirmation, as they came in: the clicks that confirmed one, with
+    /// the request, and the one that still waits. A second request while one waits joins it: its token
+    /// confirms the first, lapses and falls with it. (The page says only that it does not restart the first
+    /// one's lapse.)
+    private var requests: (confirmed: [(click: ModelAct, request: ModelAct)], waiting: ModelAct?) {
+        var confirmed: [(click: ModelAct, request: ModelAct)] = []
+        var waiting: ModelAct?
+        for (position, act) in file.acts.enumerated() {
+            let before = denials.filter { $0.sequence < act.sequence }
+            if denials.contains(where: { $0.sequence == act.sequence }) {
+                if let first = waiting, beats(act, first) { waiting = nil }
+                continue
+            }
+            let isErased = file.erasedAt.map { act.event.via == .import || act.time <= $0 } ?? false
+            guard names(act), !isErased, !before.contains(where: { beats($0, act) }) else { continue }
+            switch act.event.kind {
+            case .grant where waits(act):
+                if let first = waiting, act.time < startOfDay(first.event.lapseDay) { continue }
+                waiting = act
             case .confirm:
-                let open = openRequest(before: act.sequence)
-                counts =
-                    open.map {
-                        $0.sequence <= act.refersTo && act.refersTo < act.sequence
-                            && act.time.rawValue < $0.lapseDay.midnight.rawValue
-                    } ?? false
-            case .renew: counts = rulingAct(before: act.sequence) != nil
+                // By a token of a request for this cell, not older than what waits; before the lapse; once.
+                let token = file.acts[..<position].first { $0.sequence == act.event.refersTo }
+                guard let first = waiting, let token, token.event.kind == .grant, names(token), waits(token),
+                    token.sequence >= first.sequence, act.time >= first.time,
+                    act.time < startOfDay(first.event.lapseDay)
+                else { continue }
+                confirmed.append((act, first))
+                waiting = nil
             default: break
             }
         }
-        countsKnown[act.sequence] = counts
-        return counts
+        return (confirmed, waiting)
     }
 
-    private func stands(_ act: ConsentEvent, before sequence: UInt64) -> Bool {
-        act.sequence < sequence && counts(act) && !isBeaten(act, before: sequence)
-    }
-
-    /// The latest act that stands, by occurrence; at the same time a live one before an import.
-    func rulingAct(before sequence: UInt64) -> ConsentEvent? {
-        func rank(_ act: ConsentEvent) -> (Int64, Int, UInt64) {
-            (act.time.rawValue, isImport(act) ? 0 : 1, act.sequence)
-        }
-        return candidates.filter { stands($0, before: sequence) }.max { rank($0) < rank($1) }
-    }
-
-    /// What came in by import stays one, also where it is confirmed later.
-    private func isImport(_ act: ConsentEvent) -> Bool {
-        if act.via == .import { return true }
-        guard act.kind == .confirm else { return false }
-        return openRequest(before: act.sequence)?.via == .import
-    }
-
-    /// The notice that was shown; a confirmation or a renewal without one of its own is about the former.
-    func notice(of act: ConsentEvent) -> UInt16 {
-        guard act.noticeOrdinal == 0 else { return act.noticeOrdinal }
-        switch act.kind {
-        case .confirm: return openRequest(before: act.sequence)?.noticeOrdinal ?? 0
-        case .renew: return rulingAct(before: act.sequence).map(notice) ?? 0
-        default: return 0
-        }
-    }
-
-    // MARK: Ends
-
-    /// Day at whose start an act ends, as known before a sequence. A grant states it. A confirmation or a
-    /// renewal only moves the end of what stood to a later day. Retention that had run out by a contact ended
-    /// what stood then, and the contact does not bring it back.
-    func validity(of act: ConsentEvent, before sequence: UInt64) -> Day {
-        var day = act.validityDay
-        if act.kind != .grant, day != .none, let previous = rulingAct(before: act.sequence) {
-            day = max(day, validity(of: previous, before: act.sequence + 1))
-        }
-        for contact in contacts where contact.sequence > act.sequence && contact.sequence < sequence {
-            let before = Self.retention(contacts.filter { $0.sequence < contact.sequence })
-            if before != .none, contact.time.rawValue >= before.midnight.rawValue {
-                day = Self.earlier(day, before)
+    /// The consent that stands: what the acts that nothing beats come to, in order of occurrence.
+    private func consent(_ confirmed: [(click: ModelAct, request: ModelAct)]) -> ModelConsent? {
+        let since = file.retention.since
+        var consent: ModelConsent?
+        for act in file.acts.sorted(by: { $0.precedes($1) }) where names(act) && stands(act) {
+            let event = act.event
+            var given = ModelConsent(
+                time: act.time, notice: event.noticeOrdinal, validityDay: event.validityDay)
+            switch event.kind {
+            case .grant where !waits(act):
+                // It stands for itself: its notice and its day replace those before it.
+                consent = given
+            case .confirm:
+                // The click rests on the request: what beats the one takes the other along.
+                guard let request = confirmed.first(where: { $0.click.sequence == act.sequence })?.request,
+                    stands(request)
+                else { continue }
+                if given.notice == 0 { given.notice = request.event.noticeOrdinal }
+                consent = extended(consent, by: given, since)
+            case .renew:
+                // Extends a consent, whether or not its days have come, and gives none.
+                guard let old = consent else { continue }
+                if given.notice == 0 { given.notice = old.notice }
+                consent = extended(old, by: given, since)
+            default: break
             }
         }
-        return day
+        return consent
     }
 
-    /// Day at whose start retention ends, by the contacts among the events.
-    static func retention(_ events: [ConsentEvent]) -> Day {
-        events.filter(isContact).map(\.retentionDay).max() ?? .none
+    /// Moves the end to a later day, never to an earlier. A consent without an end gets the new one: the page
+    /// does not say, so it denies. What had ended by retention has no day to keep.
+    private func extended(_ old: ModelConsent?, by new: ModelConsent, _ since: Int64) -> ModelConsent {
+        guard let old, old.time >= since, new.validityDay != .none else { return new }
+        var new = new
+        new.validityDay = max(old.validityDay, new.validityDay)
+        return new
     }
 
-    private static func isContact(_ event: ConsentEvent) -> Bool {
-        switch event.kind {
-        case .grant, .confirm, .renew, .contactSeen: true
-        default: false
-        }
-    }
-
-    static func earlier(_ left: Day, _ right: Day) -> Day {
-        left == .none ? right : right == .none ? left : min(left, right)
-    }
-
-    // MARK: Scopes and names
-
-    /// Grants never inherit: ALL grants nothing, and a channel must fit the contact point.
-    static func grantScope(
-        _ event: ConsentEvent, _ kind: ContactKind, _ channel: Channel, _ purpose: PurposeID
-    ) -> Bool {
-        channel.contactKind == kind && event.channels.named.contains(channel)
-            && event.purposes.named.contains(purpose)
-    }
-
-    /// Nothing named means all. A complaint covers e-mail and STOP covers SMS, for all purposes, beside what
-    /// they name; an erasure covers everything; a reassignment every purpose of its channels.
-    private static func denialScope(_ event: ConsentEvent, _ channel: Channel, _ purpose: PurposeID) -> Bool {
-        let isNamed = event.channels.isEmpty || event.channels.covers(channel)
-        switch event.kind {
-        case .erase: return true
-        case .complaint: return channel == .email || isNamed
-        case .reassigned: return isNamed
-        case _ where isStop(event): return channel == .sms || isNamed
-        default: return isNamed && (event.purposes.isEmpty || event.purposes.covers(purpose))
-        }
-    }
-
-    /// Whether a denial covers all channels or all purposes.
-    static func isWide(_ denial: ConsentEvent) -> Bool {
-        switch denial.kind {
-        case .invalidate: false
-        case .complaint, .reassigned, .erase: true
-        default:
-            isStop(denial) || denial.channels.isEmpty || denial.channels.isAll || denial.purposes.isEmpty
-                || denial.purposes.isAll
-        }
-    }
-
-    private static func isDenial(_ event: ConsentEvent) -> Bool {
-        switch event.kind {
-        case .refuse, .withdraw, .object, .revoke, .complaint, .invalidate, .reassigned, .erase: true
-        default: false
-        }
-    }
-
-    /// A withdrawal by SMS keyword.
-    private static func isStop(_ event: ConsentEvent) -> Bool {
-        event.kind == .withdraw && event.source == .smsKeyword
-    }
-
-    static func name(_ denial: ConsentEvent) -> Reason {
-        if isStop(denial) { return .stop }
-        switch denial.kind {
-        case .refuse: return .refused
-        case .object: return .objected
-        case .revoke: return .revoked
-        case .complaint: return .complaint
-        case .invalidate: return .invalid
-        case .reassigned: return .reassigned
-        case .erase: return .erased
-        default: return .withdrawn
-        }
+    /// Allowed until the earlier of validity and retention, and while its notice is valid.
+    private func reason(of consent: ModelConsent) -> Reason {
+        let retention = file.retention
+        if consent.validityDay != .none, file.now >= startOfDay(consent.validityDay) { return .expired }
+        if consent.time < retention.since { return .expired }
+        if let end = retention.end, file.now >= end { return .expired }
+        return file.isInvalid(notice: consent.notice) ? .noticeInvalidated : .consent
     }
 }

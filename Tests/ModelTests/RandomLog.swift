@@ -1,5 +1,5 @@
 // Random logs and random questions, from a seed: out of order, repeated, conflicting, at the same
-// microsecond, with clocks apart, across days on which something ends.
+// microsecond, with clocks apart, across days on which something ends, under several keys of a contact point.
 //
 // Invariant: the same seed gives the same log, and its times of recording never go back.
 
@@ -25,13 +25,14 @@ struct RandomLog {
     private var retired: Set<UInt8> = []
     private var closed: Set<UInt32> = []
     private var invalidations: [UInt16: Timestamp] = [:]
+    private var epoch: UInt16 = 1
     private(set) var entries = Scenario.opening
 
     private static let second: Int64 = 1_000_000
     private static let day: Int64 = 86_400 * second
     private static let steps: [Int64] = [
-        0, 1, second, 10 * second, 240 * second, 300 * second, 3_600 * second, day, 3 * day, 8 * day,
-        60 * day,
+        0, 1, second, 10 * second, 240 * second, 300 * second, 3_600 * second, 3_600 * second, day, 3 * day,
+        8 * day, 60 * day,
     ]
     private static let delays: [Int64] = [
         0, 0, 0, 0, 1, 10 * second, 300 * second - 1, 300 * second, 300 * second + 1, 3_600 * second, day,
@@ -42,8 +43,8 @@ struct RandomLog {
         .withdraw, .withdraw, .refuse, .object, .revoke, .complaint, .invalidate, .reassigned,
     ]
     private static let otherKinds: [EventKind] = [
-        .contactSeen, .contactSeen, .bounce, .deliverabilityCleared, .deliverabilityCleared,
-        .unprovenImport, .rekeyed,
+        .contactSeen, .contactSeen, .contactSeen, .bounce, .deliverabilityCleared, .deliverabilityCleared,
+        .unprovenImport, .unprovenImport, .rekeyed,
     ]
 
     init(seed: UInt64) {
@@ -67,6 +68,11 @@ struct RandomLog {
         // The same microsecond as something before it.
         if let time = occurred.last, numbers.oneIn(5) {
             return numbers.oneIn(2) ? time : numbers.pick(occurred)
+        }
+        // A little before it, by a clock that is behind.
+        if let time = occurred.last, numbers.oneIn(8) {
+            let behind = numbers.pick([1, 10 * Self.second, 300 * Self.second, 300 * Self.second + 1])
+            return time.adding(microseconds: -behind)
         }
         return clock.adding(microseconds: -delay)
     }
@@ -93,7 +99,7 @@ struct RandomLog {
         return entry
     }
 
-    private mutating func change() -> ModelCatalogueEntry.Change? {
+    private mutating func change() -> Entry.Change? {
         switch numbers.below(8) {
         case 0, 1, 2:
             let raw = UInt8(4 + numbers.below(3))
@@ -125,19 +131,27 @@ struct RandomLog {
         if numbers.oneIn(14), let old = past.last(where: { $0.subject == subject })?.event { return old }
         let draw = numbers.below(20)
         var kind = numbers.pick(Self.otherKinds)
-        if draw < 9 { kind = numbers.pick(Self.grantKinds) }
-        if draw >= 9 && draw < 16 { kind = numbers.pick(Self.denialKinds) }
+        if draw < 11 { kind = numbers.pick(Self.grantKinds) }
+        if draw >= 11 && draw < 15 { kind = numbers.pick(Self.denialKinds) }
         if numbers.oneIn(40) { kind = .erase }
-        let at = time(numbers.pick(Self.delays))
+        var at = time(numbers.pick(Self.delays))
+        // A channel that messages do not reach hides what stands in its cells: it is cleared soon.
+        let last = past.last { $0.subject == subject }?.event
+        let isBlocked = last?.kind == .bounce || last?.kind == .reassigned
+        if isBlocked, !numbers.oneIn(4) { (kind, at) = (.deliverabilityCleared, clock) }
         var event = ConsentEvent(kind: kind, occurredAt: at, recordedAt: clock)
         event.controller = subject.controller
         event.contactKind = subject.kind
+        if numbers.oneIn(20) { epoch += 1 }
+        event.keyEpoch = epoch
         event.via = numbers.oneIn(6) || kind == .unprovenImport ? .import : .live
         switch kind {
         case .grant, .renew, .unprovenImport: fillGrant(&event, subject)
         case .confirm: fillConfirmation(&event, subject)
-        case .contactSeen: event.retentionDay = at.day.adding(days: numbers.pick([2, 30, 90]))
-        case .bounce, .deliverabilityCleared, .reassigned:
+        case .contactSeen: event.retentionDay = at.day.adding(days: numbers.pick([2, 30, 90, 300]))
+        case .deliverabilityCleared:
+            event.channels = numbers.pick([.all, subject.kind.channels, someChannels(subject), ChannelSet()])
+        case .bounce, .reassigned:
             event.channels = numbers.oneIn(4) ? ChannelSet() : someChannels(subject)
         case .erase, .rekeyed: break
         default: fillDenial(&event, subject)
@@ -153,8 +167,8 @@ struct RandomLog {
         guard event.kind != .unprovenImport else { return }
         event.noticeOrdinal = UInt16(numbers.below(4))
         let day = event.occurredAt.day
-        if !numbers.oneIn(3) { event.validityDay = day.adding(days: numbers.pick([1, 5, 30, 100])) }
-        if !numbers.oneIn(3) { event.retentionDay = day.adding(days: numbers.pick([2, 30, 90])) }
+        if !numbers.oneIn(3) { event.validityDay = day.adding(days: numbers.pick([1, 5, 30, 100, 400])) }
+        if !numbers.oneIn(3) { event.retentionDay = day.adding(days: numbers.pick([2, 30, 90, 300])) }
         guard event.kind == .grant, numbers.oneIn(3) else { return }
         event.pendingChannels = numbers.oneIn(2) ? event.channels : someChannels(subject)
         event.pendingChannels.formIntersection(event.channels.subtracting(.all))
@@ -164,11 +178,14 @@ struct RandomLog {
     /// By a token of the contact point, in time or not, used up or not.
     private mutating func fillConfirmation(_ event: inout ConsentEvent, _ subject: Subject) {
         let own = requests.filter { $0.subject == subject }
-        guard let request = own.last(where: { _ in !numbers.oneIn(3) })?.event else {
+        guard let request = (own.last { _ in !numbers.oneIn(3) } ?? own.first)?.event else {
+            // Of a token for another contact point, which is none here.
             fillGrant(&event, subject)
             event.refersTo = UInt64(entries.count)
             return
         }
+        // The door lets no click through that claims to be older than its request.
+        event.occurredAt = max(event.occurredAt, request.clampedOccurredAt)
         event.channels = request.pendingChannels
         event.purposes = request.purposes
         event.refersTo = request.sequence
@@ -215,12 +232,13 @@ struct RandomLog {
     private mutating func question(at time: Timestamp) -> Question {
         let subject = numbers.pick(subjects)
         let channels = numbers.oneIn(12) ? Channel.allCases : subject.kind.channels.named
-        let raw = UInt8(numbers.oneIn(6) ? 1 + numbers.below(7) : 2 + numbers.below(2))
-        var question = ModelQuestion(
-            controller: subject.controller, channel: numbers.pick(channels),
+        let raw = UInt8(numbers.oneIn(8) ? 1 + numbers.below(7) : 2 + numbers.below(2))
+        var question = Question(
+            subject: subject, channel: numbers.pick(channels),
             purpose: PurposeID(rawValue: raw) ?? Self.firstPurpose, at: time)
+        if numbers.oneIn(60) { question.subject.controller = ControllerID(rawValue: 9) }
         if numbers.oneIn(20) { question.purposeClass = numbers.pick(PurposeClass.allCases) }
-        return Question(subject: subject, question: question)
+        return question
     }
 
     private static let firstPurpose = Scenario.opening.compactMap { entry -> PurposeID? in
@@ -246,8 +264,8 @@ struct RandomLog {
         let start = occurred.first ?? clock
         let time = numbers.oneIn(2) ? moment() : numbers.pick(occurred + [start, clock])
         var asked = question(at: time.adding(microseconds: numbers.pick([-1, 0, 0, 1])))
-        let entry = numbers.pick(entries)
-        asked.question.known =
+        let entry = numbers.pick(numbers.oneIn(8) ? entries : entries.suffix(8))
+        asked.known =
             numbers.oneIn(2) ? .sequence(entry.sequence) : .time(max(start, entry.recordedAt))
         return asked
     }

@@ -14,7 +14,8 @@
 // events are numbered from 1 over the whole story, the catalogue's included), `keyword` (STOP). K is a time
 // or `#N`, a number of events.
 //
-// The catalogue starts with controllers A and B, `reminder` (service), `news` and `offers` (marketing).
+// The catalogue starts with controllers A and B, `reminder` (service), `news` and `offers` (marketing), and
+// three notices.
 
 import ConsentDomain
 
@@ -43,14 +44,15 @@ struct Scenario {
 
     /// What the catalogue starts with: before every story, outside its numbering.
     static let opening: [Entry] = {
-        let changes: [ModelCatalogueEntry.Change] = [
+        let changes: [Entry.Change] = [
             .open(ControllerID(rawValue: 1)), .open(ControllerID(rawValue: 2)),
         ]
         let purposes: [(UInt8, PurposeClass)] = [(1, .service), (2, .marketing), (3, .marketing)]
         let added = purposes.compactMap { raw, purposeClass in
-            PurposeID(rawValue: raw).map { ModelCatalogueEntry.Change.add($0, purposeClass) }
+            PurposeID(rawValue: raw).map { Entry.Change.add($0, purposeClass) }
         }
-        return (changes + added).enumerated().map { position, change in
+        let notices = (1...3).map { Entry.Change.publish(notice: $0) }
+        return (changes + added + notices).enumerated().map { position, change in
             Entry(
                 sequence: UInt64(position + 1), recordedAt: Timestamp(microseconds: 1),
                 content: .change(change))
@@ -117,7 +119,7 @@ struct Scenario {
         }
     }
 
-    private static func change(_ words: inout Words) throws -> ModelCatalogueEntry.Change {
+    private static func change(_ words: inout Words) throws -> Entry.Change {
         switch words.next() {
         case "close": return .close(try words.controller())
         case "retire": return .retire(try words.purpose())
@@ -136,8 +138,7 @@ struct Scenario {
         let subject = try words.subject()
         let channel = try words.channel()
         let purpose = try words.purpose()
-        var question = ModelQuestion(
-            controller: subject.controller, channel: channel, purpose: purpose, at: time)
+        var question = Question(subject: subject, channel: channel, purpose: purpose, at: time)
         var isPast = false
         while let word = words.next(), word != "->" {
             switch word {
@@ -156,8 +157,7 @@ struct Scenario {
             throw ScenarioError(description: "no reason in: \(words.line)")
         }
         return Expectation(
-            line: words.line, question: Question(subject: subject, question: question), isPast: isPast,
-            reason: reason, entryCount: entries.count)
+            line: words.line, question: question, isPast: isPast, reason: reason, entryCount: entries.count)
     }
 }
 

@@ -8,7 +8,8 @@ import Testing
 struct ScenarioTests {
     static let scenarios = Result {
         try Scenario.read(
-            goldenScopes + goldenOrder + goldenEnds + goldenDoubleOptIn + goldenErasure + goldenPast)
+            goldenScopes + goldenOrder + goldenEnds + goldenDoubleOptIn + goldenErasure + goldenPast
+                + goldenLate + goldenReadings)
     }
 
     @Test func storiesAreReadable() throws {
@@ -45,7 +46,7 @@ struct ScenarioTests {
                 #expect(try ledger.pastAnswer(expectation.question) == expectation.reason, place)
             } else {
                 let answers = ledger.answers(expectation.question)
-                #expect(answers.model == expectation.reason, place)
+                #expect(ledger.model(expectation.question) == expectation.reason, place)
                 #expect(answers.fold == expectation.reason, place)
                 // Checks see no neighbours: that a grant exists next door needs scope read.
                 let isNextDoor = [.otherChannel, .otherPurpose].contains(expectation.reason)

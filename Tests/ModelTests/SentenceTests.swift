@@ -130,13 +130,11 @@ struct SentenceTests {
         for channel in Channel.allCases {
             for purpose in [2, 3].compactMap({ PurposeID(rawValue: $0) }) {
                 let subject = Subject(controller: ControllerID(rawValue: 1), kind: channel.contactKind)
-                let answers = ledger.answers(
-                    Question(
-                        subject: subject,
-                        question: ModelQuestion(
-                            controller: subject.controller, channel: channel, purpose: purpose,
-                            at: Timestamp(microseconds: 1_800_000_000_000_000))))
-                #expect(answers.model == .noRecord && answers.fold == .noRecord, "\(channel)")
+                let asked = Question(
+                    subject: subject, channel: channel, purpose: purpose,
+                    at: Timestamp(microseconds: 1_800_000_000_000_000))
+                let answers = ledger.answers(asked)
+                #expect(ledger.model(asked) == .noRecord && answers.fold == .noRecord, "\(channel)")
                 #expect(answers.index == .noRecord, "\(channel)")
             }
         }
@@ -163,13 +161,11 @@ struct SentenceTests {
         var reasons: [Reason] = []
         for channel in ContactKind.phone.channels.named {
             for purpose in [2, 3, 4].compactMap({ PurposeID(rawValue: $0) }) {
-                let answers = ledger.answers(
-                    Question(
-                        subject: subject,
-                        question: ModelQuestion(
-                            controller: subject.controller, channel: channel, purpose: purpose,
-                            at: Timestamp(microseconds: 1_800_000_000_000_000))))
-                #expect(answers.model == answers.fold)
+                let asked = Question(
+                    subject: subject, channel: channel, purpose: purpose,
+                    at: Timestamp(microseconds: 1_800_000_000_000_000))
+                let answers = ledger.answers(asked)
+                #expect(ledger.model(asked) == answers.fold)
                 #expect(answers.fold.coarse == answers.index.coarse)
                 reasons.append(answers.index)
             }
