@@ -150,7 +150,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "TestSupport", "ConsentServer", "ConsentClient", "ConsentDomain", "ConsentProof",
+                "TestRandomness", "TestSupport", "ConsentServer", "ConsentClient", "ConsentDomain",
+                "ConsentProof",
                 "WireProtocol",
                 "consentd", "consentctl",
             ],

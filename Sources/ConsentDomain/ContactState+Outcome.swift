@@ -39,6 +39,9 @@ extension ContactState {
         finding(channel: channel, purpose: purpose).outcome
     }
 
+    /// The consent that stands in a cell, whether or not its days have come.
+    public func consent(in cell: Cell) -> GrantMark? { cell.consent(contacts) }
+
     /// Day at whose start a consent that stands ends: the earlier one of policy and retention; `.none`: no
     /// end.
     public func endDay(of grant: GrantMark) -> Day {

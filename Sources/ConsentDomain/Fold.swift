@@ -47,10 +47,10 @@ extension ContactState {
     // MARK: Grants
 
     private mutating func applyGrant(_ event: ConsentEvent) {
-        for channel in event.channels.named where channel.contactKind == kind {
+        event.channels.intersection(kind.channels).forEachNamed { channel in
             let isPending = event.pendingChannels.covers(channel)
-            for purpose in event.purposes.named {
-                let mark = event.grantMark(untilDay: isPending ? event.lapseDay : event.validityDay)
+            let mark = event.grantMark(untilDay: isPending ? event.lapseDay : event.validityDay)
+            event.purposes.forEachNamed { purpose in
                 let isBeaten = isBeaten(mark, channel, purpose)
                 withCell(channel, purpose) { cell in
                     cell.wasGiven = true
@@ -299,7 +299,7 @@ extension ConsentEvent {
 
 extension ChannelSet {
     /// Consents never inherit: what gives one must name the channel.
-    fileprivate func names(_ channel: Channel) -> Bool { contains(ChannelSet([channel])) }
+    fileprivate func names(_ channel: Channel) -> Bool { contains(ChannelSet(channel)) }
 
     /// The channels of a contact point that are meant; naming none means all of them.
     fileprivate func ofContact(_ kind: ContactKind) -> [Channel] {
@@ -309,5 +309,5 @@ extension ChannelSet {
 
 extension PurposeSet {
     /// Consents never inherit: what gives one must name the purpose.
-    fileprivate func names(_ purpose: PurposeID) -> Bool { contains(PurposeSet([purpose])) }
+    fileprivate func names(_ purpose: PurposeID) -> Bool { contains(PurposeSet(purpose)) }
 }

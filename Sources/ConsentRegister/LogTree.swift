@@ -68,15 +68,18 @@ struct LogTree {
     }
 
     /// Hash of a perfect subtree.
-    /// - Parameter leaves: gives the leaf hashes of a complete block.
+    /// - Parameter blockTree: gives the subtrees of a complete block.
     func subtree(
-        level: Int, index: UInt64, leaves: (UInt64) throws(RegisterError) -> [TreeHash]
+        level: Int, index: UInt64, blockTree: (UInt64) throws(RegisterError) -> BlockTree
     ) throws(RegisterError) -> TreeHash {
         if level >= Self.blockLevel { return levels[level - Self.blockLevel][Int(index)] }
         let block = index >> UInt64(Self.blockLevel - level)
-        let inBlock = Int(index << UInt64(level) - block << UInt64(Self.blockLevel))
-        let hashes = block < blockCount ? try leaves(block) : tail
-        return Self.root(of: hashes[inBlock..<inBlock + 1 << level])
+        if block < blockCount {
+            let inBlock = Int(index - block << UInt64(Self.blockLevel - level))
+            return try blockTree(block).levels[level][inBlock]
+        }
+        let first = Int(index << UInt64(level) - block << UInt64(Self.blockLevel))
+        return Self.root(of: tail[first..<first + 1 << level])
     }
 
     /// Root of leaves by their hashes.
@@ -85,4 +88,22 @@ struct LogTree {
         for leaf in leaves { frontier.append(leafHash: leaf) }
         return frontier.root
     }
+}
+
+/// All subtrees of one complete block.
+struct BlockTree {
+    /// levels[k] holds those of 2^k leaves.
+    let levels: [[TreeHash]]
+
+    /// - Parameter leaves: 256 leaf hashes.
+    init(leaves: [TreeHash]) {
+        var levels = [leaves]
+        while let last = levels.last, last.count > 1 {
+            levels.append(stride(from: 0, to: last.count - 1, by: 2).map { .node(last[$0], last[$0 + 1]) })
+        }
+        self.levels = levels
+    }
+
+    /// Root of the block.
+    var root: TreeHash { levels[levels.count - 1][0] }
 }

@@ -39,6 +39,22 @@ extension SQLiteRegister {
         return try MerkleProof.inclusion(leafIndex: sequence - 1, treeSize: treeSize, subtree: subtree)
     }
 
+    /// The proof that an event that was just read is in the tree of a head: the path must lead from the
+    /// event's own leaf to the head's root. Proofs of neighbours cost little more than one.
+    public func inclusionProof(of event: ConsentEvent, head: SignedHead) throws(RegisterError) -> [TreeHash] {
+        guard head.treeSize <= lastSequence, event.sequence >= 1, event.sequence <= head.treeSize else {
+            throw .outOfRange(requested: event.sequence, last: min(head.treeSize, lastSequence))
+        }
+        let index = event.sequence - 1
+        let path = try MerkleProof.inclusion(leafIndex: index, treeSize: head.treeSize, subtree: subtree)
+        guard
+            MerkleProof.verifyInclusion(
+                leafHash: .leaf(event.leaf), leafIndex: index, treeSize: head.treeSize, root: head.root,
+                proof: path)
+        else { throw .corrupt("event \(event.sequence) was changed") }
+        return path
+    }
+
     /// The proof that the tree of `newSize` events extends the one of `oldSize`.
     public func consistencyProof(from oldSize: UInt64, to newSize: UInt64) throws(RegisterError) -> [TreeHash]
     {
@@ -56,7 +72,7 @@ extension SQLiteRegister {
         if block < tree.blockCount {
             // What was read before may have changed since.
             lastBlock = nil
-            _ = try leaves(ofBlock: block)
+            _ = try blockTree(block)
         } else {
             let stored = try leafHashes(after: sequence - 1, to: sequence)
             let place = Int(sequence - 1 - block * UInt64(LogTree.blockLeafCount))
@@ -71,21 +87,22 @@ extension SQLiteRegister {
 
     private func subtree(_ level: Int, _ index: UInt64) throws(RegisterError) -> TreeHash {
         try tree.subtree(level: level, index: index) { block throws(RegisterError) in
-            try leaves(ofBlock: block)
+            try blockTree(block)
         }
     }
 
-    /// Leaf hashes of a complete block, made from its events.
-    private func leaves(ofBlock block: UInt64) throws(RegisterError) -> [TreeHash] {
-        if let lastBlock, lastBlock.block == block { return lastBlock.leaves }
+    /// The subtrees of a complete block, made from its events.
+    private func blockTree(_ block: UInt64) throws(RegisterError) -> BlockTree {
+        if let lastBlock, lastBlock.block == block { return lastBlock.tree }
         let first = block * UInt64(LogTree.blockLeafCount)
-        let leaves = try leafHashes(after: first, to: first + UInt64(LogTree.blockLeafCount))
-        guard LogTree.root(of: leaves[...]) == tree.blockRoot(block) else {
+        let made = BlockTree(
+            leaves: try leafHashes(after: first, to: first + UInt64(LogTree.blockLeafCount)))
+        guard made.root == tree.blockRoot(block) else {
             throw .corrupt(
                 "one of the events \(first + 1) to \(first + UInt64(LogTree.blockLeafCount)) was changed")
         }
-        lastBlock = (block, leaves)
-        return leaves
+        lastBlock = (block, made)
+        return made
     }
 
     /// Leaf hashes of the events after one and up to another, made from what is stored.

@@ -8,8 +8,7 @@
 //     {"type":"event","sequence":…,"leaf":…,"personal":…,"salt":…,"payload":…}      one a refusal
 //     {"type":"end","events":…,"sequence":M,"head":{…,"encoded":…},"signature":…}
 //
-// The signature is the log key's, over "consentd journal v1", a zero byte, the SHA-256 of all lines before
-// the last, and the encoded head.
+// The signature is the log key's seal (FileSeal.swift) over all lines before the last.
 //
 // Invariant: a journal is replayed only whole and unchanged: its last line is there, counts its events, and
 // its head, of size M and the first line's incarnation, and its signature are those of the register's own
@@ -17,7 +16,7 @@
 
 import ConsentDomain
 import ConsentProof
-import Crypto
+import ConsentWire
 import Foundation
 
 /// Why a journal cannot be replayed.
@@ -78,25 +77,18 @@ struct JournalFile {
     }
 
     static func line(_ event: ConsentEvent) -> [UInt8] {
-        let members: [(String, JSONValue)] = [
-            ("type", .string("event")), ("sequence", .unsigned(event.sequence)),
+        let members: [EventText.Member] = [
+            .init("type", .string("event")), .init("sequence", .unsigned(event.sequence)),
         ]
         return JSONValue.object(members + EventText.bytes(event)).text + [0x0A]
     }
 
-    /// - Parameter lines: of all lines before.
-    static func end(
-        events: UInt64, head: SignedHead, lines: SHA256, key: LogSigningKey
-    ) throws(ProofError) -> [UInt8] {
-        let signature = try key.signature(for: signedBytes(lines, head))
-        return JSONValue.members([
+    /// - Parameter signature: over all lines before, and the head.
+    static func end(events: UInt64, head: SignedHead, signature: [UInt8]) -> [UInt8] {
+        JSONValue.members([
             "type": .string("end"), "events": .unsigned(events), "sequence": .unsigned(head.treeSize),
             "head": EventText.head(head), "signature": .hex(signature),
         ]).text + [0x0A]
-    }
-
-    private static func signedBytes(_ lines: SHA256, _ head: SignedHead) -> [UInt8] {
-        Array("consentd journal v1\0".utf8) + lines.finalize() + head.encoded
     }
 
     // MARK: Reading
@@ -125,7 +117,7 @@ struct JournalFile {
         var found: [ConsentEvent] = []
         var first: Line?
         var last: Line?
-        var lines = SHA256()
+        var seal = FileSeal(.journal)
         for (position, bytes) in data.split(separator: 0x0A).enumerated() {
             let number = position + 1
             guard last == nil, let line = try? JSONDecoder().decode(Line.self, from: Data(bytes)) else {
@@ -140,8 +132,7 @@ struct JournalFile {
             default: throw .badLine(number: number)
             }
             if last == nil {
-                lines.update(data: bytes)
-                lines.update(data: [0x0A])
+                seal.update(Array(bytes) + [0x0A])
             }
         }
         guard let first, let last, last.events == found.count, let sequence = last.sequence,
@@ -151,7 +142,7 @@ struct JournalFile {
             let signature = last.signature.flatMap(Hexadecimal.bytes)
         else { throw .incomplete }
         guard head.isSigned(by: key), head.incarnation == incarnation,
-            key.isValid(signature: signature, for: Self.signedBytes(lines, head))
+            seal.isSigned(signature, with: head, by: key)
         else { throw .badSignature }
         self.incarnation = incarnation
         self.after = after

@@ -4,6 +4,7 @@
 // here the events come from the register.
 
 import ConsentDomain
+import ConsentProof
 import ConsentRegister
 import ConsentWire
 import WireProtocol
@@ -18,6 +19,36 @@ extension CatalogueHistory {
                 after: events.last?.sequence ?? 0, limit: Self.pageCount)
             guard !more.isEmpty else { return }
             append(more)
+        }
+    }
+}
+
+extension RegisterWriter {
+    /// The catalogue's events that concern a controller, ascending: from them alone follows all that the
+    /// words of its other events need.
+    /// - Parameters:
+    ///   - head: of the log; later events do not count.
+    ///   - notices: ids of the notices that are wanted.
+    func catalogueEvents(
+        of controller: ControllerID, until head: SignedHead, notices: Set<NoticeID>
+    ) throws(RegisterError) -> [ConsentEvent] {
+        try catalogueHistory.refresh(register)
+        return catalogueHistory.events.filter { event in
+            guard event.sequence <= head.treeSize else { return false }
+            return switch event.kind {
+            case .purposePut: true
+            case .noticePut, .noticeInvalidated: event.notice.map(notices.contains) ?? false
+            default: event.controller == controller
+            }
+        }
+    }
+
+    /// Signs a file that is handed over.
+    func signature(of seal: FileSeal, with head: SignedHead) throws(RegisterError) -> [UInt8] {
+        do throws(ProofError) {
+            return try seal.signature(with: head, by: core.logKey)
+        } catch {
+            throw .corrupt("\(error)")
         }
     }
 }
@@ -123,7 +154,7 @@ extension ReadHandler {
             let subject = subject(
                 connection, header, controller, request.contact, "", channel: Channel(request.channel))
         else { return }
-        query(connection, header) { writer throws(RegisterError) in
+        query(connection, header, AuditEntry(.checkAt, controller, subject)) { writer throws(RegisterError) in
             let answer = try PastAnswers.checkAt(writer, request, subject: subject)
             return answer.map { answer in { answer.encode(into: &$0) } }
         }
@@ -138,6 +169,8 @@ extension ReadHandler {
                 "no controller has number \(controller.rawValue): see consentctl controller list")
             return connection.endCall(header.stream)
         }
-        open(connection, header, ReviewSource(controller: controller, within: request.within))
+        open(
+            connection, header, AuditEntry(.review, controller, .everyone),
+            ReviewSource(controller: controller, within: request.within))
     }
 }

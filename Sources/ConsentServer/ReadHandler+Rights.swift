@@ -17,9 +17,8 @@ extension ReadHandler {
         guard let subject = subject(connection, header, controller, request.contact, request.reference) else {
             return
         }
-        audit(connection, "Export", controller)
         open(
-            connection, header,
+            connection, header, AuditEntry(.export, controller, subject),
             ExportSource(
                 controller: controller, subject: subject, format: format,
                 isAdministrator: connection.access.scopes.allows(.admin)))
@@ -34,8 +33,7 @@ extension ReadHandler {
                 "no controller has number \(request.controller): see consentctl controller list")
             return connection.endCall(header.stream)
         }
-        audit(connection, "Dump", controller)
-        open(connection, header, DumpSource(controller: controller))
+        open(connection, header, AuditEntry(.dump, controller, .everyone), DumpSource(controller: controller))
     }
 
     static func journal(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
@@ -47,17 +45,6 @@ extension ReadHandler {
                 "sequence \(request.after) is not reached yet; the register is at \(reached)")
             return connection.endCall(header.stream)
         }
-        audit(connection, "Journal", nil)
-        open(connection, header, JournalSource(after: request.after))
-    }
-
-    /// Who reads personal data, and whose controller's. Never about whom.
-    private static func audit(_ connection: Connection, _ method: String, _ controller: ControllerID?) {
-        connection.core.logger.info(
-            "personal data is read",
-            metadata: [
-                "client": "\(connection.access.clientName)", "method": "\(method)",
-                "controller": "\(controller.map { String($0.rawValue) } ?? "all")",
-            ])
+        open(connection, header, AuditEntry(.journal, nil, .everyone), JournalSource(after: request.after))
     }
 }

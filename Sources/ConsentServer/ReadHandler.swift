@@ -14,7 +14,8 @@ enum ReadHandler {
         guard let subject = subject(connection, header, controller, request.contact, request.reference) else {
             return
         }
-        query(connection, header) { writer throws(RegisterError) in
+        query(connection, header, AuditEntry(.preferences, controller, subject)) {
+            writer throws(RegisterError) in
             let answer = try RegisterAnswers.preferences(writer, controller: controller, subject: subject)
             return answer.map { answer in { answer.encode(into: &$0) } }
         }
@@ -27,7 +28,7 @@ enum ReadHandler {
             let subject = subject(
                 connection, header, controller, request.contact, "", channel: Channel(request.channel))
         else { return }
-        query(connection, header) { writer throws(RegisterError) in
+        query(connection, header, AuditEntry(.explain, controller, subject)) { writer throws(RegisterError) in
             let answer = try RegisterAnswers.explain(writer, request, subject: subject)
             return .success { answer.encode(into: &$0) }
         }
@@ -36,15 +37,17 @@ enum ReadHandler {
     static func proof(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         let request = try Wire.ProofRequest(decoding: body)
         var subject: Subject?
+        var audit = AuditEntry(.proof, nil, .event(request.sequence))
         if request.sequence == 0 {
             let controller = ControllerID(rawValue: request.controller)
             subject = self.subject(
                 connection, header, controller, request.contact, "", channel: Channel(request.channel))
-            guard subject != nil else { return }
+            guard let subject else { return }
+            audit = AuditEntry(.proof, controller, subject)
         }
         let found = subject
         let isAdministrator = connection.access.scopes.allows(.admin)
-        query(connection, header) { writer throws(RegisterError) in
+        query(connection, header, audit) { writer throws(RegisterError) in
             let answer = try RegisterAnswers.proof(
                 writer, request, subject: found, isAdministrator: isAdministrator)
             return answer.map { answer in { answer.encode(into: &$0) } }
@@ -53,7 +56,7 @@ enum ReadHandler {
 
     static func head(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         let request = try Wire.HeadRequest(decoding: body)
-        query(connection, header) { writer throws(RegisterError) in
+        query(connection, header, nil) { writer throws(RegisterError) in
             let answer = try RegisterAnswers.head(
                 writer, since: request.since, keptUntil: Timestamp(wire: request.keptUntil))
             return answer.map { answer in { answer.encode(into: &$0) } }
@@ -69,7 +72,7 @@ enum ReadHandler {
             return
         }
         open(
-            connection, header,
+            connection, header, AuditEntry(.history, controller, subject),
             HistorySource(
                 subject: subject, withWording: request.wording,
                 isAdministrator: connection.access.scopes.allows(.admin)))
@@ -92,11 +95,11 @@ enum ReadHandler {
             )
             return connection.endCall(header.stream)
         }
+        let controller = request.controller == 0 ? nil : ControllerID(rawValue: request.controller)
         open(
-            connection, header,
+            connection, header, AuditEntry(.watch, controller, .everyone),
             WatchSource(
-                after: request.after,
-                controller: request.controller == 0 ? nil : ControllerID(rawValue: request.controller),
+                after: request.after, controller: controller,
                 heartbeatSeconds: core.limits.heartbeatSeconds),
             followsCommits: true)
     }
@@ -105,7 +108,7 @@ enum ReadHandler {
         _ = try Wire.Empty(decoding: body)
         let name = BackupSource.namePrefix + "\(connection.id)-\(header.stream).db"
         open(
-            connection, header,
+            connection, header, AuditEntry(.backup, nil, .everyone),
             BackupSource(
                 path: connection.core.stateFolder + "/" + name,
                 chunkBytes: min(256 << 10, connection.state.agreement.bodyBytesMax / 2)))
@@ -159,10 +162,12 @@ enum ReadHandler {
     typealias Encoder = @Sendable (inout FrameWriter) -> Void
 
     /// Has the writer thread answer the call.
+    /// - Parameter audit: nil where nothing personal is read.
     static func query(
-        _ connection: Connection, _ header: FrameHeader,
+        _ connection: Connection, _ header: FrameHeader, _ audit: AuditEntry?,
         _ body: @escaping @Sendable (RegisterWriter) throws(RegisterError) -> Result<Encoder, CallFailure>
     ) {
+        audit?.log(connection)
         let call = CallContext(connection, header)
         switch connection.core.pipeline.enqueue(RegisterQuery(call: call, body: body)) {
         case .queued: return
@@ -179,7 +184,8 @@ enum ReadHandler {
 
     /// Begins a stream.
     static func open(
-        _ connection: Connection, _ header: FrameHeader, _ source: sending any StreamSource,
+        _ connection: Connection, _ header: FrameHeader, _ audit: AuditEntry,
+        _ source: sending any StreamSource,
         followsCommits: Bool = false
     ) {
         guard connection.streams.count < connection.core.limits.streamsMax else {
@@ -189,6 +195,7 @@ enum ReadHandler {
                 notExecuted: true)
             return connection.endCall(header.stream)
         }
+        audit.log(connection)
         let stream = RegisterStream(
             call: CallContext(connection, header), pipeline: connection.core.pipeline,
             credit: Wire.Limits.streamCreditDefault, followsCommits: followsCommits, source: source)

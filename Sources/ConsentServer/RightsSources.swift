@@ -1,14 +1,13 @@
-// The streams of a person's rights and of the operator's duties: Export, Dump, Journal. Each keeps a position
-// and sends pieces of one text; all run on the writer thread, a few events a step.
+// The streams of a person's rights and of the operator's duties: Export, Journal; Dump (DumpSource.swift).
+// Each keeps a position and sends pieces of one text; all run on the writer thread, a few events a step.
 //
 // A head is signed when a stream begins, and the stream tells of the events that it covers: what is recorded
-// meanwhile is not in it, and does not wait for it.
+// meanwhile is not in it, and does not wait for it. The seal at its end is over all of its text.
 
 import ConsentDomain
 import ConsentProof
 import ConsentRegister
 import ConsentWire
-import Crypto
 import WireProtocol
 
 /// Text as chunks.
@@ -38,6 +37,14 @@ final class ExportSource: StreamSource {
         case json, kantara, iso27560
     }
 
+    /// What is to be done next.
+    private enum Phase {
+        case reading(ArraySlice<UInt64>)
+        case events(ArraySlice<ConsentEvent>)
+        /// The events that made the part of the catalogue from which the words of the others follow.
+        case catalogue(ArraySlice<ConsentEvent>)
+    }
+
     private let controller: ControllerID
     private let subject: ReadHandler.Subject
     private let format: Format
@@ -45,11 +52,10 @@ final class ExportSource: StreamSource {
     private var chunks = ChunkWriter()
     private var head: SignedHead?
     private var catalogue = Catalogue()
-    private var unread: ArraySlice<UInt64> = []
+    private var phase = Phase.reading([])
     private var events: [ConsentEvent] = []
-    private var written = 0
     private var hasElement = false
-    private var notices = Set<NoticeID>()
+    private var seal = FileSeal(.export)
     /// Events read, or written, in one step.
     private static let stepEvents = 16
 
@@ -65,21 +71,35 @@ final class ExportSource: StreamSource {
     func read(limit: Int, _ writer: RegisterWriter) -> StreamStep {
         do throws(RegisterError) {
             guard let head else { return try begin(writer) }
-            if !unread.isEmpty {
-                for sequence in unread.prefix(Self.stepEvents) {
+            var text: [UInt8] = []
+            switch phase {
+            case .reading(let sequences):
+                for sequence in sequences.prefix(Self.stepEvents) {
                     guard let event = try writer.register.event(sequence) else { continue }
                     events.append(writer.register.shown(event, isAdministrator: isAdministrator))
                 }
-                unread = unread.dropFirst(Self.stepEvents)
-                return .items([])
+                let rest = sequences.dropFirst(Self.stepEvents)
+                phase = rest.isEmpty ? .events(events[...]) : .reading(rest)
+            case .events(let unwritten):
+                for event in unwritten.prefix(Self.stepEvents) { try write(event, head, writer, to: &text) }
+                let rest = unwritten.dropFirst(Self.stepEvents)
+                phase = .events(rest)
+                guard rest.isEmpty else { break }
+                guard format == .json else { return .end(chunks.items(text + Array("\n]\n".utf8))) }
+                text += Array("\n],\"catalogue\":[".utf8)
+                hasElement = false
+                let shown = Set(events.compactMap(\.notice))
+                phase = .catalogue(
+                    try writer.catalogueEvents(of: controller, until: head, notices: shown)[...])
+            case .catalogue(let unwritten):
+                // Each may be long: one a step.
+                for event in unwritten.prefix(1) { try write(event, head, writer, to: &text) }
+                let rest = unwritten.dropFirst()
+                phase = .catalogue(rest)
+                if rest.isEmpty { return .end(chunks.items(try sealed(text, head, writer))) }
             }
-            var text: [UInt8] = []
-            let end = min(written + Self.stepEvents, events.count)
-            for event in events[written..<end] { try write(event, head, writer, to: &text) }
-            written = end
-            guard written == events.count else { return .items(chunks.items(text)) }
-            text += closing(head)
-            return .end(chunks.items(text))
+            seal.update(compact: text)
+            return .items(chunks.items(text))
         } catch {
             return .failed(error)
         }
@@ -89,22 +109,24 @@ final class ExportSource: StreamSource {
         let signed = try writer.register.signedHead(now: writer.core.clock.now)
         head = signed
         catalogue = writer.register.catalogue
-        unread = try HistorySource.sequences(of: subject, writer)[...]
+        let sequences = try HistorySource.sequences(of: subject, writer)
+        phase = .reading(sequences[...])
         guard format == .json else { return .items(chunks.items(Array("[".utf8))) }
         var preferences = JSONValue.array([])
         switch try RegisterAnswers.preferences(writer, controller: controller, subject: subject) {
         case .success(let response): preferences = EventText.preferences(response, catalogue)
-        case .failure(let failure) where unread.isEmpty: return .failed(failure.status, failure.message)
+        case .failure(let failure) where sequences.isEmpty: return .failed(failure.status, failure.message)
         case .failure: break
         }
         let entry = catalogue.controllers[controller].map(EventText.controller) ?? .null
-        let members: [(String, JSONValue)] = [
-            ("export", .string("consentd 1")), ("time", .string(writer.core.clock.now.rfc3339)),
-            ("sequence", .unsigned(signed.treeSize)), ("controller", entry), ("contacts", preferences),
-        ]
-        var text = JSONValue.object(members).text
+        var text = JSONValue.members([
+            "export": .string("consentd 1"),
+            "time": .string(Timestamp(microseconds: signed.time).rfc3339),
+            "sequence": .unsigned(signed.treeSize), "controller": entry, "contacts": preferences,
+        ]).text
         text.removeLast()
         text += Array(",\"events\":[".utf8)
+        seal.update(compact: text)
         return .items(chunks.items(text))
     }
 
@@ -112,104 +134,31 @@ final class ExportSource: StreamSource {
         _ event: ConsentEvent, _ head: SignedHead, _ writer: RegisterWriter, to text: inout [UInt8]
     ) throws(RegisterError) {
         let value: JSONValue
-        switch format {
-        case .json:
-            let proof = try EventText.proof(event, head: head, writer)
-            value = .object(EventText.event(event, catalogue) + [("proof", proof)])
-            if let notice = event.notice { notices.insert(notice) }
-        case .kantara:
-            guard let source = ReceiptSource(event, among: events, catalogue) else { return }
-            value = source.kantara
-        case .iso27560:
-            guard let source = ReceiptSource(event, among: events, catalogue) else { return }
-            value = source.iso27560
+        if format == .json {
+            value = .object(try EventText.proven(event, catalogue, head: head, writer))
+        } else {
+            guard let receipt = ConsentReceipt(of: event, among: events, catalogue, head: head),
+                let form = format == .kantara ? receipt.kantara : receipt.iso27560
+            else { return }
+            value = form
         }
         text += Array((hasElement ? ",\n" : "\n").utf8) + value.text
         hasElement = true
     }
 
-    private func closing(_ head: SignedHead) -> [UInt8] {
-        guard format == .json else { return Array("\n]\n".utf8) }
-        let shown = notices.compactMap { catalogue.notices[$0] }.sorted { $0.ordinal < $1.ordinal }
-        let tail = JSONValue.members([
-            "notices": .array(shown.map { .object(EventText.notice($0)) }), "head": EventText.head(head),
-        ])
-        return Array("\n],".utf8) + tail.text.dropFirst() + Array("\n".utf8)
-    }
-}
-
-/// Every event of a controller, the notices that name it, and a head, as JSON lines.
-final class DumpSource: StreamSource {
-    private let controller: ControllerID
-    private var chunks = ChunkWriter()
-    private var head: SignedHead?
-    private var position: UInt64 = 0
-    private var count: UInt64 = 0
-    /// Events looked at in one step, and events written in one step.
-    private static let scanMax = 256
-    private static let stepEvents = 16
-
-    init(controller: ControllerID) { self.controller = controller }
-
-    func read(limit: Int, _ writer: RegisterWriter) -> StreamStep {
-        do throws(RegisterError) {
-            guard let head else { return try begin(writer) }
-            var text: [UInt8] = []
-            var scanned = 0
-            var written = 0
-            while position < head.treeSize, scanned < Self.scanMax, written < Self.stepEvents {
-                let left = Int(min(64, head.treeSize - position))
-                let events = try writer.register.events(after: position, limit: left)
-                guard !events.isEmpty else { break }
-                for event in events where written < Self.stepEvents {
-                    position = event.sequence
-                    scanned += 1
-                    guard isWanted(event, writer.register.catalogue) else { continue }
-                    written += 1
-                    let members =
-                        [("type", JSONValue.string("event"))]
-                        + EventText.event(event, writer.register.catalogue)
-                        + [("proof", try EventText.proof(event, head: head, writer))]
-                    text += JSONValue.object(members).text + [0x0A]
-                }
-            }
-            count += UInt64(written)
-            guard position == head.treeSize else { return .items(chunks.items(text)) }
-            let end = JSONValue.members([
-                "type": .string("end"), "events": .unsigned(count), "sequence": .unsigned(head.treeSize),
-            ])
-            return .end(chunks.items(text + end.text + [0x0A]))
-        } catch {
-            return .failed(error)
-        }
-    }
-
-    private func begin(_ writer: RegisterWriter) throws(RegisterError) -> StreamStep {
-        let signed = try writer.register.signedHead(now: writer.core.clock.now)
-        head = signed
-        let catalogue = writer.register.catalogue
-        let first = JSONValue.members([
-            "type": .string("dump"), "version": .unsigned(1),
-            "controller": catalogue.controllers[controller].map(EventText.controller) ?? .null,
-            "sequence": .unsigned(signed.treeSize), "head": EventText.head(signed),
-        ])
-        var text = first.text + [0x0A]
-        let notices = catalogue.notices.values.filter { $0.controllers.contains(controller) }
-        for notice in notices.sorted(by: { $0.ordinal < $1.ordinal }) {
-            text +=
-                JSONValue.object([("type", .string("notice"))] + EventText.notice(notice)).text + [0x0A]
-        }
-        return .items(chunks.items(text))
-    }
-
-    /// Events of the controller, and those of the catalogue that concern it.
-    private func isWanted(_ event: ConsentEvent, _ catalogue: Catalogue) -> Bool {
-        switch event.kind {
-        case .purposePut, .restored: true
-        case .noticePut, .noticeInvalidated:
-            event.notice.flatMap { catalogue.notices[$0] }?.controllers.contains(controller) ?? false
-        default: event.controller == controller
-        }
+    /// The end of the document.
+    /// - Parameter last: text that the seal does not have yet.
+    private func sealed(
+        _ last: [UInt8], _ head: SignedHead, _ writer: RegisterWriter
+    ) throws(RegisterError) -> [UInt8] {
+        let shown = Set(events.compactMap(\.notice)).compactMap { catalogue.notices[$0] }
+        let notices = shown.sorted { $0.ordinal < $1.ordinal }.map { JSONValue.object(EventText.notice($0)) }
+        let tail = JSONValue.members(["notices": .array(notices), "head": EventText.head(head)]).text
+        let text = last + Array("\n],".utf8) + tail.dropFirst()
+        seal.update(compact: text)
+        let signature = JSONValue.members(["signature": .hex(try writer.signature(of: seal, with: head))])
+            .text
+        return text.dropLast() + Array(",".utf8) + signature.dropFirst() + Array("\n".utf8)
     }
 }
 
@@ -219,7 +168,7 @@ final class JournalSource: StreamSource {
     private var position: UInt64
     private var hasBegun = false
     private var count: UInt64 = 0
-    private var lines = SHA256()
+    private var seal = FileSeal(.journal)
     private var chunks = ChunkWriter()
     private static let scanMax = 256
 
@@ -244,14 +193,12 @@ final class JournalSource: StreamSource {
                 text += JournalFile.line(event)
             }
             // Complete only at the end of the log, so that the head covers all that was looked at.
-            lines.update(data: text)
+            seal.update(text)
             guard position == writer.register.lastSequence else { return .items(chunks.items(text)) }
             let head = try writer.register.signedHead(now: writer.core.clock.now)
-            guard
-                let end = try? JournalFile.end(
-                    events: count, head: head, lines: lines, key: writer.core.logKey)
-            else { return .failed(.internal, "the journal could not be signed") }
-            return .end(chunks.items(text + end))
+            let signature = try writer.signature(of: seal, with: head)
+            return .end(
+                chunks.items(text + JournalFile.end(events: count, head: head, signature: signature)))
         } catch {
             return .failed(error)
         }

@@ -62,8 +62,8 @@ struct EraseCommand: ClientCommand {
         let fate = erasure.restrictUntil.map { "withheld until \($0.rfc3339), then destroyed" } ?? "destroyed"
         Terminal.error(
             """
-            The personal parts of \(events) events about \(keys.count) contact points at \
-            \(catalogue.name(erasure.controller)) are \(fate).
+            The personal parts of \(counted(events, "event")) about \(counted(keys.count, "contact point")) \
+            at \(catalogue.name(erasure.controller)) are \(fate).
             The denial stays: no list that is imported can bring the person back.
 
             """)
@@ -99,7 +99,9 @@ struct RetireLapsedCommand: ClientCommand {
         let catalogue = try await CatalogueView(client)
         let id = try catalogue.controller(controller)
         let found = try await total(client, id, dryRun: true)
-        let summary = "\(found.events) events about \(found.contacts) of \(found.examined) contact points"
+        let summary =
+            "\(counted(found.events, "event")) about \(found.contacts) of "
+            + counted(found.examined, "contact point")
         guard !dryRun else { return report(found, summary + " would be retired\n") }
         Terminal.error(
             "The personal parts of \(summary) at \(catalogue.name(id)) are destroyed. The denial stays.\n")
@@ -109,7 +111,9 @@ struct RetireLapsedCommand: ClientCommand {
             }
         }
         let done = try await total(client, id, dryRun: false)
-        report(done, "\(done.events) events about \(done.contacts) contact points retired\n")
+        report(
+            done,
+            "\(counted(done.events, "event")) about \(counted(done.contacts, "contact point")) retired\n")
     }
 
     /// All steps together.
@@ -235,3 +239,6 @@ struct JournalCommand: ClientCommand {
         output.report(try await output.write(client.journal(after: from)), json: connection.json)
     }
 }
+
+/// A number with its noun.
+private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

@@ -10,12 +10,17 @@ import ConsentProof
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Verifies a proof, a receipt or heads offline, with the log's public key alone.",
+        abstract: "Verifies what the register handed over, offline, with the log's public key alone.",
         discussion: """
-            The file tells what it is: from proof --out, from check --receipt, or from head --out. Of two \
-            heads, the older one first, it shows that the newer log extends the older one. Names the first \
-            thing that is wrong, with exit status 1. After a rotation of the log key give the old key too: \
-            --key may be repeated.
+            The file tells what it is: from proof --out, check --receipt, head --out, export, dump or journal. \
+            Of two heads, the older one first, it shows that the newer log extends the older one. Names the \
+            first thing that is wrong, with exit status 1. After a rotation of the log key give the old key \
+            too: --key may be repeated.
+
+            Of an export or a dump, the log's tree proves each event: that it is in the log under the head, \
+            and that its words and its personal part are those that were recorded. That no event was left \
+            out cannot follow from a tree of which most leaves are others': it is attested by the signature \
+            at the end, as are the preferences of an export. A journal rests on its signature alone.
             """)
     @Argument(help: ArgumentHelp("File to verify; two for two heads.", valueName: "file")) var files: [String]
     @Option(
@@ -38,19 +43,27 @@ struct VerifyCommand: ParsableCommand {
     func run() throws {
         let publicKeys = try keys.map(Self.publicKey)
         do {
-            let documents = try files.map { try Self.document($0) }
+            var lines = LineReader(try InputFile(files[0]))
+            let first = try lines.next() ?? []
+            if files.count == 1, LineVerifier.takes(firstLine: first) {
+                return try verify(first, &lines, publicKeys)
+            }
+            var contents = [try lines.rest(after: first)]
+            if files.count == 2 { contents.append(try Files.readAll(files[1])) }
+            let documents = try zip(files, contents).map { try Self.document($0, $1) }
             let formats = documents.map { $0["format"]?.text }
             if files.count == 2 || formats[0] == HeadFile.format {
                 try verifyHeads(try documents.map { try HeadFile(parsing: $0) }, publicKeys)
-            } else if addressStdin, formats[0] == ReceiptFile.format {
+            } else if addressStdin, formats[0] != ProofFile.format {
                 throw CommandFailure(
-                    .usage, "a receipt names keys, not addresses: consentctl keys gives the key of an address"
-                )
+                    .usage, "--address-stdin goes with a proof: consentctl keys gives the key of an address")
+            } else if documents[0]["export"] != nil {
+                print(try ExportFile.verify(documents[0], keys: publicKeys), .export)
             } else if formats[0] == ReceiptFile.format {
                 let file = try ReceiptFile(parsing: documents[0])
                 print(file, try file.verify(keys: publicKeys))
             } else {
-                try verifyProof(try ProofFile(parsing: try Files.readAll(files[0])), publicKeys)
+                try verifyProof(try ProofFile(parsing: contents[0]), publicKeys)
             }
         } catch let failure as ProofFailure {
             var isUnreadable = false
@@ -75,10 +88,10 @@ struct VerifyCommand: ParsableCommand {
         }
     }
 
-    private static func document(_ path: String) throws -> JSON {
-        do {
-            return try JSON(parsing: try Files.readAll(path))
-        } catch let error as JSONError {
+    private static func document(_ path: String, _ content: [UInt8]) throws -> JSON {
+        do throws(JSONError) {
+            return try JSON(parsing: content)
+        } catch {
             throw CommandFailure(.badData, "\(path): \(error)")
         }
     }

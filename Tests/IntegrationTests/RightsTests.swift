@@ -1,7 +1,6 @@
-// Goal: an export holds all that is on file and is consistent while others write; each field of a receipt
-// comes from an event, a controller or a notice; a dump is whole; a journal closes the gap of a restore.
-// Method: a real server; for receipts, a baseline and a table of single changes to its sources, each of which
-// must change its field; for the restore, a backup, refusals after it, and a second state folder.
+// Goal: an export holds all that is on file and is consistent while others write; a dump is whole; a journal
+// closes the gap of a restore.
+// Method: a real server; for the restore, a backup, refusals after it, and a second state folder.
 
 import ConsentClient
 import ConsentDomain
@@ -89,165 +88,6 @@ import Testing
                 controller: salon.controller, of: .contacts([WriteContact("export@example.fr")])
             ).bytes())
         #expect((byAddress["events"] as? [[String: Any]])?.last?["kind"] as? String == "withdraw")
-        await client.close()
-        await server.server.drain()
-    }
-
-    // MARK: Receipts
-
-    /// The sources of a receipt, each of which one case changes.
-    private struct Sources {
-        var controller: Controller
-        var text = "Offers by e-mail."
-        var locale = "en-GB"
-        var policy = "https://salon.example/privacy"
-        var conditional = false
-        var source = Source.widget
-        var act = Act.tickedBox
-        var occurredAt: Int64 = 1_790_000_000_000_000
-        var reference = ""
-        var channels: [Channel] = [.email]
-        var address = "receipt@example.fr"
-        var purposes: [UInt8] = [3]
-    }
-
-    private static func receipt(
-        _ client: ConsentClient, number: Int, format: ExportFormat, _ change: (inout Sources) -> Void
-    ) async throws -> [String: Any] {
-        let id = ControllerID(rawValue: UInt32(100 + number))
-        var sources = Sources(controller: Controller(id: id, code: "salon-\(id.rawValue)", name: "Salon"))
-        sources.controller.jurisdiction = "FR"
-        sources.controller.contact = "Salon, dpo@salon.example, +33123456789"
-        sources.controller.country = "FR"
-        sources.controller.storageLocation = "Paris"
-        sources.controller.recipients = "Mailer SAS"
-        sources.controller.withdrawalMethod = "reply STOP"
-        sources.controller.region = "FR"
-        change(&sources)
-        _ = try await client.putController(sources.controller)
-        let purposes = PurposeSet(sources.purposes.compactMap(PurposeID.init(rawValue:)))
-        var notice = Notice(
-            locale: sources.locale, text: sources.text, channels: ChannelSet([.email, .sms]),
-            purposes: purposes, controllers: [id])
-        notice.policyURL = sources.policy
-        notice.withdrawalExplained = true
-        notice.dataUseExplained = true
-        notice.termsSeparate = true
-        notice.box = .unticked
-        _ = try await client.putNotice(notice)
-        var grant = Grant(
-            controller: id, contacts: [WriteContact(sources.address)], channels: ChannelSet(sources.channels),
-            purposes: purposes, notice: notice.id)
-        grant.source = sources.source
-        grant.act = sources.act
-        grant.occurredAt = Timestamp(microseconds: sources.occurredAt)
-        grant.reference = sources.reference
-        let result = try await client.grant(grant)
-        try #require(result.status == .recorded, "\(result.refusals)")
-        let bytes = try await client.export(
-            controller: id, of: .contacts([WriteContact(sources.address)]), format: format
-        ).bytes()
-        let all = try #require(try JSONSerialization.jsonObject(with: Data(bytes)) as? [[String: Any]])
-        return try #require(all.first)
-    }
-
-    /// The value at a path of member names, `0` for the first of a list, as text.
-    private static func value(_ document: Any, _ path: String) -> String? {
-        var value: Any? = document
-        for step in path.split(separator: ".") {
-            if step == "0" {
-                value = (value as? [Any])?.first
-            } else {
-                value = (value as? [String: Any])?[String(step)]
-            }
-        }
-        return value.map { "\($0)" }
-    }
-
-    private typealias Case = (path: String, change: @Sendable (inout Sources) -> Void)
-
-    private static let kantara: [Case] = [
-        ("jurisdiction", { $0.controller.jurisdiction = "DE" }),
-        ("consentTimestamp", { $0.occurredAt -= 5_000_000 }),
-        ("collectionMethod", { $0.source = .preferencePage }), ("collectionMethod", { $0.act = .button }),
-        ("consentReceiptID", { _ in }), ("language", { $0.locale = "fr-FR" }),
-        ("piiPrincipalId", { $0.reference = "customer-1" }),
-        ("piiControllers.0.piiController", { $0.controller.name = "Other" }),
-        ("piiControllers.0.contact", { $0.controller.contact = "Elsewhere" }),
-        ("piiControllers.0.address.addressCountry", { $0.controller.country = "BE" }),
-        ("piiControllers.0.email", { $0.controller.contact = "other@salon.example" }),
-        ("piiControllers.0.phone", { $0.controller.contact = "+3299" }),
-        ("policyUrl", { $0.policy = "https://other.example/" }),
-        (
-            "services.0.service",
-            {
-                $0.channels = [.sms]; $0.address = "+33612345678"
-            }
-        ),
-        ("services.0.purposes.0.purpose", { $0.purposes = [4] }),
-        (
-            "services.0.purposes.0.piiCategory",
-            {
-                $0.channels = [.sms]; $0.address = "+33612345678"
-            }
-        ),
-        ("services.0.purposes.0.termination", { $0.controller.retentionMonths = 12 }),
-        ("services.0.purposes.0.termination", { $0.controller.validityMonths = 6 }),
-        ("services.0.purposes.0.termination", { $0.controller.withdrawalMethod = "write to us" }),
-        ("services.0.purposes.0.thirdPartyDisclosure", { $0.controller.recipients = "" }),
-        ("services.0.purposes.0.thirdPartyName", { $0.controller.recipients = "Another" }),
-    ]
-
-    private static let iso: [Case] = [
-        ("record_id", { _ in }), ("pii_principal_id", { $0.reference = "customer-1" }),
-        ("pii_processing.privacy_notice", { $0.policy = "https://other.example/" }),
-        ("pii_processing.notice_id", { $0.text = "Other words." }),
-        ("pii_processing.notice_text", { $0.text = "Other words." }),
-        ("pii_processing.language", { $0.locale = "fr-FR" }),
-        ("pii_processing.purposes.0.purpose", { $0.purposes = [4] }),
-        (
-            "pii_processing.purposes.0.pii_information.0.pii_type",
-            {
-                $0.channels = [.sms]; $0.address = "+33612345678"
-            }
-        ),
-        ("pii_processing.purposes.0.collection_method", { $0.source = .preferencePage }),
-        (
-            "pii_processing.purposes.0.processing_method",
-            {
-                $0.channels = [.sms]; $0.address = "+33612345678"
-            }
-        ),
-        ("pii_processing.purposes.0.storage_locations", { $0.controller.storageLocation = "Lyon" }),
-        ("pii_processing.purposes.0.retention_period", { $0.controller.retentionMonths = 12 }),
-        ("pii_processing.purposes.0.jurisdiction", { $0.controller.jurisdiction = "DE" }),
-        ("pii_processing.purposes.0.recipients", { $0.controller.recipients = "Another" }),
-        ("pii_processing.purposes.0.withdrawal_method", { $0.controller.withdrawalMethod = "write to us" }),
-        ("party_identification.0.party_id", { _ in }),
-        ("party_identification.0.party_name", { $0.controller.name = "Other" }),
-        ("party_identification.0.party_type", { $0.controller.kind = .brand }),
-        ("party_identification.0.party_address", { $0.controller.country = "BE" }),
-        ("party_identification.0.party_contact", { $0.controller.contact = "Elsewhere" }),
-        ("event.0.event_time", { $0.occurredAt -= 5_000_000 }), ("event.0.event_type", { $0.act = .button }),
-        ("event.0.validity_duration", { $0.controller.validityMonths = 6 }),
-    ]
-
-    @Test(arguments: [ExportFormat.kantara, .iso27560])
-    func everyFieldOfAReceiptFollowsItsSource(format: ExportFormat) async throws {
-        let server = try await TestServer.start()
-        let client = try await server.admin()
-        _ = try await Salon(client)
-        let baseline = try await Self.receipt(client, number: 0, format: format) { _ in }
-        let cases = format == .kantara ? Self.kantara : Self.iso
-        for (position, entry) in cases.enumerated() {
-            let changed = try await Self.receipt(
-                client, number: position + 1, format: format, entry.change)
-            let old = try #require(Self.value(baseline, entry.path), "\(entry.path) is missing")
-            #expect(Self.value(changed, entry.path) != old, "\(entry.path) is a constant")
-        }
-        if format == .kantara {
-            #expect(baseline["version"] as? String == "KI-CR-v1.1.0")
-        }
         await client.close()
         await server.server.drain()
     }
@@ -383,7 +223,7 @@ import Testing
             "consentctl", ["export", "--format", "kantara"] + options + who)
         #expect(receipt.code == 0 && receipt.output.contains("KI-CR-v1.1.0"))
         let erased = try ProgramUnderTest.run("consentctl", ["erase", "--yes"] + options + who)
-        #expect(erased.code == 0 && erased.errors.contains("1 events about 1 contact points"))
+        #expect(erased.code == 0 && erased.errors.contains("1 event about 1 contact point"))
         #expect(await client.check(salon.question(.email), .address("cli@example.fr")).decision == .deny)
         let dump = server.folder.file("dump")
         let dumped = try ProgramUnderTest.run(

@@ -15,7 +15,7 @@ folder=.build/demo
 state=$folder/state
 seed=${SEED:-1}
 customers=${CUSTOMERS:-3000}
-steps=11
+steps=14
 step=0
 spoke_last=yes
 aside=
@@ -200,10 +200,28 @@ run 0 consentctl grant --controller salon-lyon --channels sms --purposes promoti
     --source widget --act ticked-box --phone "$elodie_phone" --reference C-ELODIE
 run 0 consentctl check --controller salon-lyon --channel sms --purpose promotions "$elodie_phone"
 
+title "Record one that was given on paper: staff read the conditions each time"
+say "Manon signed the salon's paper form. Whoever records it is shown the memo with the five conditions first:"
+run 0 consentctl memo --locale fr
+say "On a terminal, --staff shows it and asks for each condition; in a script they are attested by name. Without" \
+    "that nothing is recorded. With it the consent is kept, and so is who attested, when, and which memo they read."
+manon=manon.leroy@courriel.example
+grant_on_paper=(consentctl grant --controller salon-lyon --channels email --purposes promotions
+    --notice "$notice_lyon" --source salon --act signature --email "$manon" --reference C-MANON --staff "Camille R."
+    --locale fr)
+run 64 "${grant_on_paper[@]}"
+run 0 "${grant_on_paper[@]}" --attest free,specific,informed,unambiguous,affirmative
+run 0 consentctl check --controller salon-lyon --channel email --purpose promotions "$manon"
+
 title "Withdraw, and see the answer change at once"
 run 0 consentctl check --controller salon-lyon --channel email --purpose promotions "$karim"
+before=$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)
 run 0 consentctl withdraw --controller salon-lyon --channels email --purposes promotions "$karim"
 run 1 consentctl check --controller salon-lyon --channel email --purpose promotions "$karim"
+say "What was true when? Just before the withdrawal the answer was yes, and for that moment it still is. Now it is no."
+run 0 consentctl check-at --controller salon-lyon --channel email --purpose promotions --at "$before" "$karim"
+run 1 consentctl check-at --controller salon-lyon --channel email --purpose promotions \
+    --at "$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)" "$karim"
 say "Importing the old file again does not bring the consent back: it changes nothing."
 call consentctl import "$folder/customers.csv" >"$folder/output" 2>&1
 code=$?
@@ -228,6 +246,29 @@ say "In a copy, one letter of the words is changed, SMS to MMS (in hexadecimal).
 sed 's/534d53/4d4d53/' "$folder/elodie.proof" >"$folder/tampered.proof"
 cmp -s "$folder/elodie.proof" "$folder/tampered.proof" && fail "the copy was not changed."
 run 1 consentctl verify "$folder/tampered.proof" --key "$state/log.pub"
+
+title "Keep a receipt: what a sender was told before it sent"
+run 1 consentctl check --controller salon-lyon --channel email --purpose promotions --receipt "$folder/told.receipt" \
+    "$elodie" "$karim"
+say "The server signed the question, as hashes of keys, with its answer. It verifies offline:"
+run 0 consentctl verify "$folder/told.receipt" --key "$state/log.pub"
+
+title "Give a person all that is on file, then erase another: the denial stays"
+run 0 consentctl export --controller salon-lyon --reference C-ELODIE --out "$folder/elodie.json"
+shown head -c 300 "$folder/elodie.json"
+head -c 300 "$folder/elodie.json" | fold -w 104 | sed 's/^/      /'
+echo
+run 0 consentctl export --controller salon-lyon --reference C-ELODIE --format kantara --out "$folder/elodie.kantara.json"
+say "Manon asks to be forgotten. Her name, form and reference leave every file before the command returns; what" \
+    "stays is a keyed hash that says no, so that no list can bring her back."
+grep -q C-MANON "$state/register.db" "$state"/register.db-wal || fail "the reference was not on file."
+run 0 consentctl erase --controller salon-lyon --reference C-MANON --yes
+grep -q C-MANON "$state/register.db" && fail "the reference is still in the database."
+[ -s "$state/register.db-wal" ] && grep -q C-MANON "$state/register.db-wal" && fail "the reference is still in the log."
+run 1 consentctl check --controller salon-lyon --channel email --purpose promotions "$manon"
+say "The log is whole: her neighbour's proof holds under a head that was signed after the erasure."
+run 0 consentctl proof --controller salon-lyon --channel email --purpose promotions "$elodie" --out "$folder/elodie-2.proof"
+run 0 consentctl verify "$folder/elodie-2.proof" --key "$state/log.pub"
 
 title "Kill the server (SIGKILL) and start it again: nothing is lost"
 sequence_before=$(call consentctl stats --json | json_number sequence)

@@ -14,15 +14,33 @@
 import ConsentDomain
 import ConsentProof
 
-/// The first thing that is wrong with a receipt or with heads.
+/// The first thing that is wrong with a file that is verified.
 package struct VerificationFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The file cannot be read as what it says it is; otherwise it was read and does not hold.
     package var isUnreadable: Bool
     /// What is wrong.
-    package var description: String
+    package var problem: String
+    /// Line or part of the file; nil: it is one thing.
+    package var place: String?
 
-    static func unreadable(_ why: String) -> Self { Self(isUnreadable: true, description: why) }
-    static func wrong(_ why: String) -> Self { Self(isUnreadable: false, description: why) }
+    /// Where and what.
+    package var description: String { place.map { "\($0): \(problem)" } ?? problem }
+
+    static func unreadable(_ why: String) -> Self { Self(isUnreadable: true, problem: why) }
+    static func wrong(_ why: String) -> Self { Self(isUnreadable: false, problem: why) }
+
+    /// Runs a part of a verification and names its place, unless the failure names a closer one.
+    static func at<Value>(
+        _ place: @autoclosure () -> String, _ body: () throws(VerificationFailure) -> Value
+    ) throws(VerificationFailure) -> Value {
+        do throws(VerificationFailure) {
+            return try body()
+        } catch {
+            var failure = error
+            failure.place = error.place ?? place()
+            throw failure
+        }
+    }
 }
 
 /// Receipts with the questions and answers that they are about.
@@ -121,14 +139,12 @@ package struct ReceiptFile: Hashable, Sendable {
     package func verify(keys: [LogPublicKey]) throws(VerificationFailure) -> [CheckReceipt] {
         var receipts: [CheckReceipt] = []
         for (position, check) in checks.enumerated() {
-            do throws(VerificationFailure) {
-                receipts.append(try check.verify(keys: keys))
-            } catch {
-                guard checks.count > 1 else { throw error }
-                throw VerificationFailure(
-                    isUnreadable: error.isUnreadable,
-                    description: "receipt \(position + 1) of \(checks.count): \(error.description)")
-            }
+            guard checks.count > 1 else { return [try check.verify(keys: keys)] }
+            let place = "receipt \(position + 1) of \(checks.count)"
+            receipts.append(
+                try VerificationFailure.at(place) { () throws(VerificationFailure) in
+                    try check.verify(keys: keys)
+                })
         }
         return receipts
     }

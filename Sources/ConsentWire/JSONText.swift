@@ -1,27 +1,40 @@
 // JSON as exports, dumps and journals need it: values whose members keep their order, written as one line.
+//
+// Invariant: a value has one text, without white space between its parts; seals are made over it.
 
 import ConsentDomain
 
 /// A JSON value.
-indirect enum JSONValue: Sendable {
+package indirect enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
     case unsigned(UInt64)
     case integer(Int64)
     case string(String)
     case array([JSONValue])
-    case object([(String, JSONValue)])
+    case object([Member])
 
-    /// An object with its members in this order.
-    static func members(_ pairs: KeyValuePairs<String, JSONValue>) -> JSONValue {
-        .object(pairs.map { ($0.key, $0.value) })
+    /// One member of an object.
+    package struct Member: Hashable, Sendable {
+        package let name: String
+        package let value: JSONValue
+
+        package init(_ name: String, _ value: JSONValue) {
+            self.name = name
+            self.value = value
+        }
     }
 
-    static func strings(_ texts: [String]) -> JSONValue { .array(texts.map(JSONValue.string)) }
-    static func hex(_ bytes: [UInt8]) -> JSONValue { .string(Hexadecimal.text(of: bytes)) }
+    /// An object with its members in this order.
+    package static func members(_ pairs: KeyValuePairs<String, JSONValue>) -> JSONValue {
+        .object(pairs.map { Member($0.key, $0.value) })
+    }
+
+    package static func strings(_ texts: [String]) -> JSONValue { .array(texts.map(JSONValue.string)) }
+    package static func hex(_ bytes: [UInt8]) -> JSONValue { .string(Hexadecimal.text(of: bytes)) }
 
     /// The value as UTF-8 on one line.
-    var text: [UInt8] {
+    package var text: [UInt8] {
         var bytes: [UInt8] = []
         write(to: &bytes)
         return bytes
@@ -45,9 +58,9 @@ indirect enum JSONValue: Sendable {
             bytes.append(UInt8(ascii: "{"))
             for (position, member) in members.enumerated() {
                 if position > 0 { bytes.append(UInt8(ascii: ",")) }
-                Self.write(member.0, to: &bytes)
+                Self.write(member.name, to: &bytes)
                 bytes.append(UInt8(ascii: ":"))
-                member.1.write(to: &bytes)
+                member.value.write(to: &bytes)
             }
             bytes.append(UInt8(ascii: "}"))
         }
