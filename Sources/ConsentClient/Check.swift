@@ -64,7 +64,7 @@ public struct CheckAnswer: Hashable, Sendable {
     public var isAllowed: Bool { decision == .allow && reason?.decision == .allow && cause == nil }
 
     /// An answer that came from the server.
-    init(
+    package init(
         decision: UInt8, reason: UInt8, sequence: UInt64, now: Timestamp, validUntil: Int64
     ) {
         self.reason = Reason(rawValue: reason)

@@ -83,6 +83,13 @@ public struct WatchChange: Hashable, Sendable {
     public var event: RecordedEvent?
     /// Nothing happened; complete through `sequence`.
     public var isHeartbeat: Bool
+
+    /// A change of these parts.
+    package init(sequence: UInt64, event: RecordedEvent?, isHeartbeat: Bool) {
+        self.sequence = sequence
+        self.event = event
+        self.isHeartbeat = isHeartbeat
+    }
 }
 
 /// Where a watch begins.

@@ -132,7 +132,14 @@ extension Timestamp {
     /// Reads RFC 3339: `2026-03-29T10:15:30Z`, `2026-03-29t12:15:30.25+02:00`. Digits beyond the microsecond
     /// are cut; a leap second is read as the last microsecond before it. Returns nil for anything else.
     public init?(rfc3339 text: String) {
-        var scanner = DigitScanner(text: Array(text.utf8))
+        var text = text
+        guard let time = text.withUTF8({ Timestamp(rfc3339: UnsafeRawBufferPointer($0)) }) else { return nil }
+        self = time
+    }
+
+    /// The same from bytes.
+    public init?(rfc3339 text: UnsafeRawBufferPointer) {
+        var scanner = DigitScanner(text: text)
         guard let year = scanner.number(digits: 4), scanner.skip("-"),
             let month = scanner.number(digits: 2), scanner.skip("-"),
             let day = scanner.number(digits: 2), scanner.skip("Tt "),
@@ -171,10 +178,10 @@ extension Timestamp {
 
 /// Reads fixed counts of digits.
 private struct DigitScanner {
-    let text: [UInt8]
+    let text: UnsafeRawBufferPointer
     var position = 0
 
-    init(text: [UInt8]) { self.text = text }
+    init(text: UnsafeRawBufferPointer) { self.text = text }
 
     var isAtEnd: Bool { position == text.count }
 

@@ -68,7 +68,10 @@ struct CanonicalWriter {
         position += value.count
     }
 
-    mutating func append(_ digest: Digest32) { append(digest.bytes) }
+    mutating func append(_ digest: Digest32) {
+        append(low: digest.word0, high: digest.word1)
+        append(low: digest.word2, high: digest.word3)
+    }
 
     mutating func append(low: UInt64, high: UInt64) {
         append(low)
@@ -136,7 +139,7 @@ struct CanonicalReader {
     }
 
     mutating func digest() throws(CanonicalFormError) -> Digest32 {
-        Digest32(unchecked: try read(count: 32))
+        Digest32(word0: try read(), word1: try read(), word2: try read(), word3: try read())
     }
 
     mutating func text(_ field: String) throws(CanonicalFormError) -> String {
@@ -178,11 +181,18 @@ struct CanonicalReader {
 }
 
 extension Digest32 {
+    /// SHA-256 of bytes.
+    public static func sha256(_ bytes: [UInt8]) -> Digest32 {
+        var hash = SHA256()
+        bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        return hash.finalize().withUnsafeBytes { Digest32(loading: $0) }
+    }
+
     /// SHA-256 of parts, one after the other.
     public static func sha256(_ parts: [UInt8]...) -> Digest32 {
         var hash = SHA256()
         for part in parts { part.withUnsafeBytes { hash.update(bufferPointer: $0) } }
-        return Digest32(unchecked: hash.finalize().withUnsafeBytes { Array($0) })
+        return hash.finalize().withUnsafeBytes { Digest32(loading: $0) }
     }
 
     /// Lower-case hexadecimal, 64 digits.

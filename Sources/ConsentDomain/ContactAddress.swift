@@ -27,16 +27,15 @@ public struct ContactAddress: Hashable, Sendable, CustomStringConvertible, Custo
     /// Normalises UTF-8 bytes.
     public init(kind: ContactKind, utf8: UnsafeRawBufferPointer, region: PhoneRegion?) throws(AddressError) {
         self.kind = kind
-        var failure: AddressError?
-        normalised = [UInt8](unsafeUninitializedCapacity: Self.scratchByteCount) { buffer, count in
-            do throws(AddressError) {
-                count = try Self.normalise(
-                    utf8, kind: kind, region: region, into: UnsafeMutableRawBufferPointer(buffer))
-            } catch {
-                failure = error
+        // In a scratch buffer first, so that what is kept is no larger than the address.
+        let result = withUnsafeTemporaryAllocation(byteCount: Self.scratchByteCount, alignment: 8) {
+            scratch in
+            Result<[UInt8], AddressError> { () throws(AddressError) in
+                let count = try Self.normalise(utf8, kind: kind, region: region, into: scratch)
+                return [UInt8](scratch[..<count])
             }
         }
-        if let failure { throw failure }
+        normalised = try result.get()
     }
 
     private static func reading(

@@ -26,9 +26,14 @@ extension ConsentEvent {
     /// The leaf: what the log's tree commits to.
     public var leaf: [UInt8] {
         let digests = leafDigests
-        let list = [digests.notice, digests.memo, digests.commitment, digests.payload]
-        let digestCount = list.reduce(0) { $0 + ($1 == nil ? 0 : 1) }
-        var writer = CanonicalWriter(reserving: 72 + 32 * digestCount + client.utf8.count)
+        var present: UInt8 = 0
+        if digests.notice != nil { present |= 1 }
+        if digests.memo != nil { present |= 2 }
+        if digests.commitment != nil { present |= 4 }
+        if digests.payload != nil { present |= 8 }
+        let clientCount = client.utf8.count
+        precondition(clientCount <= Int(UInt16.max), "client name of \(clientCount) bytes")
+        var writer = CanonicalWriter(reserving: 72 + 32 * present.nonzeroBitCount + clientCount)
         writer.append(1 as UInt8)
         writer.append(kind.rawValue)
         writer.append(contactKind?.rawValue ?? 0)
@@ -50,14 +55,13 @@ extension ConsentEvent {
         writer.append(validityDay.rawValue)
         writer.append(retentionDay.rawValue)
         writer.append(lapseDay.rawValue)
-        let clientCount = client.utf8.count
-        precondition(clientCount <= Int(UInt16.max), "client name of \(clientCount) bytes")
         writer.append(UInt16(clientCount))
-        var present: UInt8 = 0
-        for (bit, digest) in list.enumerated() where digest != nil { present |= 1 << UInt8(bit) }
         writer.append(present)
         writer.append(zeros: 3)
-        for case let digest? in list { writer.append(digest) }
+        if let notice = digests.notice { writer.append(notice) }
+        if let memo = digests.memo { writer.append(memo) }
+        if let commitment = digests.commitment { writer.append(commitment) }
+        if let payload = digests.payload { writer.append(payload) }
         writer.append(utf8Of: client)
         return writer.bytes
     }
@@ -116,14 +120,19 @@ extension ConsentEvent {
 
     /// SHA-256(salt ‖ personal part).
     public static func commitment(salt: [UInt8], personal: PersonalPart) -> Digest32 {
-        .sha256(salt, personal.encoded)
+        PersonalSeal(personal, salt: salt).commitment
     }
 
     /// Attaches a personal part with its salt (16 random bytes) and commits to both.
     public mutating func attach(_ personal: PersonalPart, salt: [UInt8]) {
+        attach(personal, PersonalSeal(personal, salt: salt))
+    }
+
+    /// Attaches a personal part with the seal that was made of it.
+    public mutating func attach(_ personal: PersonalPart, _ seal: PersonalSeal) {
         self.personal = personal
-        self.salt = salt
-        commitment = Self.commitment(salt: salt, personal: personal)
+        salt = seal.salt
+        commitment = seal.commitment
     }
 
     /// Whether the personal part that the event carries is the one that it commits to.
@@ -133,20 +142,43 @@ extension ConsentEvent {
     }
 }
 
+/// A personal part's bytes with the salt and the commitment to both. Made apart from the event, so that the
+/// thread that reads a request can hash, and not the one that writes the register.
+public struct PersonalSeal: Hashable, Sendable {
+    /// 16 random bytes.
+    public let salt: [UInt8]
+    /// The personal part's canonical form.
+    public let encoded: [UInt8]
+    /// SHA-256(salt ‖ personal part).
+    public let commitment: Digest32
+
+    /// Seals a personal part.
+    public init(_ personal: PersonalPart, salt: [UInt8]) {
+        self.salt = salt
+        encoded = personal.encoded
+        commitment = .sha256(salt, encoded)
+    }
+}
+
 extension PersonalPart {
     /// The canonical form.
     public var encoded: [UInt8] {
-        let texts = [
-            reference, staff, evidence.ip, evidence.userAgent, evidence.url, evidence.templateValues,
-        ]
-        var writer = CanonicalWriter(reserving: texts.reduce(100) { $0 + $1.utf8.count })
+        let textCount =
+            reference.utf8.count + staff.utf8.count + evidence.ip.utf8.count + evidence.userAgent.utf8.count
+            + evidence.url.utf8.count + evidence.templateValues.utf8.count
+        var writer = CanonicalWriter(reserving: 100 + textCount)
         writer.append(1 as UInt8)
         writer.append(zeros: 7)
         writer.append(low: key.low, high: key.high)
         writer.append(low: eventID.low, high: eventID.high)
         writer.append(low: contentMAC.low, high: contentMAC.high)
         writer.append(addressCommitment)
-        for text in texts { writer.append(text: text) }
+        writer.append(text: reference)
+        writer.append(text: staff)
+        writer.append(text: evidence.ip)
+        writer.append(text: evidence.userAgent)
+        writer.append(text: evidence.url)
+        writer.append(text: evidence.templateValues)
         return writer.bytes
     }
 

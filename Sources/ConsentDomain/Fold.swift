@@ -47,11 +47,11 @@ extension ContactState {
     // MARK: Grants
 
     private mutating func applyGrant(_ event: ConsentEvent) {
-        for channel in event.channels.named where channel.contactKind == kind {
+        event.channels.intersection(kind.channels).forEachNamed { channel in
             let isPending = event.pendingChannels.covers(channel)
-            for purpose in event.purposes.named {
-                let mark = event.grantMark(untilDay: isPending ? event.lapseDay : event.validityDay)
-                guard !isBeaten(mark, channel: channel, purpose: purpose) else { continue }
+            let mark = event.grantMark(untilDay: isPending ? event.lapseDay : event.validityDay)
+            event.purposes.forEachNamed { purpose in
+                guard !isBeaten(mark, channel: channel, purpose: purpose) else { return }
                 withCell(channel, purpose) { cell in
                     if isPending { cell.install(pending: mark) } else { cell.install(grant: mark) }
                 }
@@ -361,7 +361,7 @@ extension ConsentEvent {
 
 extension ChannelSet {
     /// Consents never inherit: what gives one must name the channel.
-    fileprivate func names(_ channel: Channel) -> Bool { contains(ChannelSet([channel])) }
+    fileprivate func names(_ channel: Channel) -> Bool { contains(ChannelSet(channel)) }
 
     /// The channels of a contact point that are meant; naming none means all of them.
     fileprivate func ofContact(_ kind: ContactKind) -> [Channel] {
@@ -371,5 +371,5 @@ extension ChannelSet {
 
 extension PurposeSet {
     /// Consents never inherit: what gives one must name the purpose.
-    fileprivate func names(_ purpose: PurposeID) -> Bool { contains(PurposeSet([purpose])) }
+    fileprivate func names(_ purpose: PurposeID) -> Bool { contains(PurposeSet(purpose)) }
 }

@@ -136,14 +136,7 @@ public enum GrantGate {
             findings.add(.inTheFuture, occurredAt.rfc3339)
         }
         if isImport {
-            let missing = [
-                draft.notice == nil ? "notice" : nil, draft.act == .none ? "act" : nil,
-                draft.occurredAt == nil ? "time" : nil,
-                isAttestationMissing(draft, memos: memos) ? "attestations" : nil,
-            ].compactMap { $0 }
-            if !missing.isEmpty {
-                findings.add(.unprovenImport, "without \(missing.joined(separator: ", "))")
-            }
+            checkProof(draft, memos: memos, &findings)
             if draft.isErased { findings.add(.erased) }
         }
         checkTexts(draft, catalogue.controllers[draft.controller], &findings)
@@ -155,7 +148,7 @@ public enum GrantGate {
     private static func checkNotice(
         _ notice: Notice, _ draft: GrantDraft, at time: Timestamp, now: Timestamp, _ findings: inout Findings
     ) {
-        let id = draft.notice?.hex ?? ""
+        var id: String { draft.notice?.hex ?? "" }
         if notice.conditional { findings.add(.notFree) }
         if notice.invalidatedFrom <= max(time, now) {
             findings.add(.notInformed, "notice \(id) is invalidated")
@@ -186,12 +179,13 @@ public enum GrantGate {
     private static func checkScope(
         _ draft: GrantDraft, _ notice: Notice?, _ catalogue: Catalogue, _ findings: inout Findings
     ) {
-        if draft.channels.named.isEmpty || draft.channels.isAll || draft.hasUnknownChannel {
+        if draft.channels.namesNone || draft.channels.isAll || draft.hasUnknownChannel {
             findings.add(.notSpecific, draft.hasUnknownChannel ? "unknown channel" : "no channel named")
         }
-        let unnamed = draft.channels.rawValue & ~1 & ~ChannelSet(Channel.allCases).rawValue
-        if unnamed != 0 { findings.add(.notSpecific, "unknown channel") }
-        if draft.purposes.isAll || (draft.purposes.named.isEmpty && !draft.hasUnknownPurpose) {
+        if draft.channels.rawValue & ~1 & ~ChannelSet.known.rawValue != 0 {
+            findings.add(.notSpecific, "unknown channel")
+        }
+        if draft.purposes.isAll || (draft.purposes.namesNone && !draft.hasUnknownPurpose) {
             findings.add(.notSpecific, "no purpose named")
         }
         let controller = catalogue.controllers[draft.controller]
@@ -200,7 +194,7 @@ public enum GrantGate {
             findings.add(.unknownController, "controller \(draft.controller.rawValue) is closed")
         }
         if draft.hasUnknownPurpose { findings.add(.unknownPurpose, "a number outside of 1…63") }
-        for id in draft.purposes.named {
+        draft.purposes.forEachNamed { id in
             switch catalogue.purposes[id] {
             case nil: findings.add(.unknownPurpose, "purpose \(id.rawValue)")
             case let purpose?:
@@ -222,6 +216,19 @@ public enum GrantGate {
         if isAttestationMissing(draft, memos: memos) { findings.add(.attestationMissing) }
     }
 
+    /// What an import lacks to be proof is named, all of it.
+    private static func checkProof(_ draft: GrantDraft, memos: Set<Digest32>, _ findings: inout Findings) {
+        let lacksAttestations = isAttestationMissing(draft, memos: memos)
+        guard draft.notice == nil || draft.act == .none || draft.occurredAt == nil || lacksAttestations else {
+            return
+        }
+        let missing = [
+            draft.notice == nil ? "notice" : nil, draft.act == .none ? "act" : nil,
+            draft.occurredAt == nil ? "time" : nil, lacksAttestations ? "attestations" : nil,
+        ].compactMap { $0 }
+        findings.add(.unprovenImport, "without \(missing.joined(separator: ", "))")
+    }
+
     private static func isAttestationMissing(_ draft: GrantDraft, memos: Set<Digest32>) -> Bool {
         guard !draft.staff.isEmpty || draft.act == .spoken || draft.act == .signature else { return false }
         guard let memo = draft.memo, memos.contains(memo) else { return true }
@@ -236,14 +243,14 @@ public enum GrantGate {
         for (index, contact) in draft.contacts.enumerated() {
             if let problem = contact.problem {
                 findings.add(.badAddress, "address \(index + 1): \(problem.description)")
-            } else if !draft.channels.named.isEmpty,
+            } else if !draft.channels.namesNone,
                 draft.channels.isDisjoint(with: contact.kind.channels)
             {
                 findings.add(.badAddress, "address \(index + 1) fits no channel named")
             }
         }
-        let kinds = Set(draft.contacts.map(\.kind))
-        for channel in draft.channels.named where !kinds.contains(channel.contactKind) {
+        let reached = draft.contacts.reduce(ChannelSet()) { $0.union($1.kind.channels) }
+        draft.channels.subtracting(reached).forEachNamed { channel in
             findings.add(.badAddress, "no address for channel \(channel)")
         }
     }
@@ -264,10 +271,12 @@ public enum GrantGate {
 private struct Findings {
     private var list: [RefusalFinding] = []
 
-    mutating func add(_ refusal: Refusal, _ subject: String = "") {
+    mutating func add(_ refusal: Refusal, _ subject: @autoclosure () -> String = "") {
         guard !list.contains(where: { $0.refusal == refusal }) else { return }
-        list.append(RefusalFinding(refusal, subject: subject))
+        list.append(RefusalFinding(refusal, subject: subject()))
     }
 
-    var sorted: [RefusalFinding] { list.sorted { $0.refusal.rawValue < $1.refusal.rawValue } }
+    var sorted: [RefusalFinding] {
+        list.count < 2 ? list : list.sorted { $0.refusal.rawValue < $1.refusal.rawValue }
+    }
 }

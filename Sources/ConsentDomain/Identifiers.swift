@@ -53,6 +53,8 @@ public struct RecipientKey: Hashable, Sendable, BitwiseCopyable {
         self.low = low
         self.high = high
     }
+    /// Feeds one word: both are of a keyed function, so either tells keys apart.
+    public func hash(into hasher: inout Hasher) { hasher.combine(low) }
 }
 
 /// Where a contact point stands in the index and in the register's state rows: the recipient key XOR a
@@ -67,6 +69,8 @@ public struct SlotKey: Hashable, Comparable, Sendable, BitwiseCopyable {
         self.low = low
         self.high = high
     }
+    /// Feeds one word: both are of a keyed function, so either tells keys apart.
+    public func hash(into hasher: inout Hasher) { hasher.combine(low) }
     /// Order of the state rows: by `high`, then `low`.
     public static func < (left: Self, right: Self) -> Bool {
         left.high != right.high ? left.high < right.high : left.low < right.low
@@ -86,18 +90,53 @@ public struct EventID: Hashable, Sendable, BitwiseCopyable {
     }
 }
 
-/// A SHA-256 digest: 32 bytes.
-public struct Digest32: Hashable, Sendable {
-    /// Exactly 32 bytes.
-    public let bytes: [UInt8]
+/// A SHA-256 digest: 32 bytes, held in place so that events and notices carry them without allocating.
+public struct Digest32: Hashable, Sendable, BitwiseCopyable {
+    /// Bytes 0…7, as a little-endian word.
+    public let word0: UInt64
+    /// Bytes 8…15.
+    public let word1: UInt64
+    /// Bytes 16…23.
+    public let word2: UInt64
+    /// Bytes 24…31.
+    public let word3: UInt64
+
+    /// From its words.
+    @inlinable
+    public init(word0: UInt64, word1: UInt64, word2: UInt64, word3: UInt64) {
+        self.word0 = word0
+        self.word1 = word1
+        self.word2 = word2
+        self.word3 = word3
+    }
+
     /// Returns nil unless there are 32 bytes.
     public init?(_ bytes: [UInt8]) {
         guard bytes.count == 32 else { return nil }
-        self.bytes = bytes
+        self = bytes.withUnsafeBytes { Digest32(loading: $0) }
     }
+
+    /// - Precondition: there are 32 bytes.
+    init(loading bytes: UnsafeRawBufferPointer) {
+        precondition(bytes.count == 32)
+        func word(_ offset: Int) -> UInt64 {
+            UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        }
+        self.init(word0: word(0), word1: word(8), word2: word(16), word3: word(24))
+    }
+
+    /// The 32 bytes.
+    public var bytes: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
+
+    /// Lends the 32 bytes for the length of a call.
+    @inlinable
+    public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        Swift.withUnsafeBytes(
+            of: (word0.littleEndian, word1.littleEndian, word2.littleEndian, word3.littleEndian), body)
+    }
+
     /// 32 zero bytes.
-    public static let zero = Digest32(unchecked: [UInt8](repeating: 0, count: 32))
-    init(unchecked bytes: [UInt8]) { self.bytes = bytes }
+    public static let zero = Digest32(word0: 0, word1: 0, word2: 0, word3: 0)
 }
 
 /// SHA-256 of a notice's canonical form.

@@ -28,7 +28,8 @@ public struct RecipientKeyring: Sendable {
     private let slot: SipHashKey
     private let reference: SipHashKey
     private let content: SipHashKey
-    private let openingKey: SymmetricKey
+    /// HMAC under the opening key, before any data: its key schedule costs as much as the rest.
+    private let openingMAC: HMAC<SHA256>
     private let tokenKey: SymmetricKey
     private let checkKey: SymmetricKey
 
@@ -57,7 +58,7 @@ public struct RecipientKeyring: Sendable {
         slot = sipKey("consentd 1 slot constant")
         reference = sipKey("consentd 1 reference key")
         content = sipKey("consentd 1 content mac")
-        openingKey = symmetricKey("consentd 1 opening")
+        openingMAC = HMAC(key: symmetricKey("consentd 1 opening"))
         tokenKey = symmetricKey("consentd 1 confirmation token")
         checkKey = symmetricKey("consentd 1 check value")
     }
@@ -98,21 +99,33 @@ public struct RecipientKeyring: Sendable {
 
     /// The MAC of a request's content: its event id where the caller gives none, and what tells a repeated
     /// event from another with the same id.
-    public func contentMAC(_ bytes: [UInt8]) -> EventID {
-        let (low, high) = bytes.withUnsafeBytes { content.hash($0) }
+    public func contentMAC(_ bytes: UnsafeRawBufferPointer) -> EventID {
+        let (low, high) = content.hash(bytes)
         return EventID(low: low, high: high)
     }
+
+    /// The same of an array.
+    public func contentMAC(_ bytes: [UInt8]) -> EventID { bytes.withUnsafeBytes { contentMAC($0) } }
 
     // MARK: Commitments
 
     /// The opening of an event's address commitment, 32 bytes; never stored, carried by proof files only.
-    public func opening(_ event: EventID) -> [UInt8] { Self.hmac(key: openingKey, [event.bytes]) }
+    public func opening(_ event: EventID) -> [UInt8] {
+        var mac = openingMAC
+        mac.update(data: event.bytes)
+        return mac.finalize().withUnsafeBytes { [UInt8]($0) }
+    }
 
     /// SHA-256(opening ‖ kind ‖ normalised address).
     public static func addressCommitment(
         opening: [UInt8], kind: ContactKind, normalised: [UInt8]
     ) -> Digest32 {
-        .sha256(opening, [kind.rawValue], normalised)
+        var input: [UInt8] = []
+        input.reserveCapacity(opening.count + 1 + normalised.count)
+        input += opening
+        input.append(kind.rawValue)
+        input += normalised
+        return .sha256(input)
     }
 
     // MARK: Confirmation tokens

@@ -1,105 +1,131 @@
 // What events have derived and the derived tables do not hold yet.
 //
-// Three generations, the newest first: *staged* (folded, not committed), *active* (committed), *frozen*
-// (being written to the tables). A look-up asks them in this order, then the tables. Keys are kept in
-// buckets by their first bits, each sorted only when its turn to be written comes, so that no step sorts a
-// whole generation.
+// Two generations: *active* (of events staged or committed) and *frozen* (being written to the tables). A
+// look-up asks the active one, the frozen one, then the tables. What staged events change in the active one
+// is noted (`StagedChanges`), so that a rollback restores it. For writing, keys are put into
+// buckets by their first bits, and each is sorted only when its turn comes, so that no step sorts a whole
+// generation.
 //
-// Invariant: the state of a contact point in a generation has all events of the older ones folded in.
+// Invariant: the row of a contact point in a generation has all events of the older ones folded in.
 
 import ConsentDomain
 
-/// A contact point's state and the events that this generation saw of it.
+/// A contact point's state row as it will be written, and the events that this generation saw of it.
 struct OverlaySlot {
-    var state: ContactState
+    var row: [UInt8]
     /// Ascending.
-    var sequences: [UInt64]
+    var sequences: ShortList<UInt64>
 }
 
-/// Keys in buckets by their first bits.
-struct KeyBuckets<Key: Sendable> {
-    private(set) var buckets: [[Key]]
+/// A list that nearly always has one element, which is held in place.
+struct ShortList<Element: Equatable & Sendable>: Sendable {
+    private var first: Element?
+    private var rest: [Element] = []
 
-    init(count: Int) { buckets = Array(repeating: [], count: count) }
+    init() {}
+    init(_ element: Element) { first = element }
 
-    mutating func append(_ key: Key, to bucket: Int) { buckets[bucket].append(key) }
-}
+    /// All elements, in order.
+    var elements: [Element] { first.map { [$0] + rest } ?? [] }
 
-/// The derived part of some events.
-struct Generation {
-    private(set) var slots: [SlotKey: OverlaySlot] = [:]
-    private(set) var eventIDs: [EventID: UInt64] = [:]
-    private(set) var references: [RecipientKey: [SlotKey]] = [:]
-    /// Keys of the dictionaries; nil for a generation that is never written.
-    private(set) var slotKeys: KeyBuckets<SlotKey>?
-    private(set) var eventIDKeys: KeyBuckets<EventID>?
-    private(set) var referenceKeys: KeyBuckets<RecipientKey>?
-
-    /// - Parameter isWritten: whether the generation is going to be written to the tables.
-    init(isWritten: Bool) {
-        guard isWritten else { return }
-        slotKeys = KeyBuckets(count: 1 << 10)
-        eventIDKeys = KeyBuckets(count: 1 << 8)
-        referenceKeys = KeyBuckets(count: 1 << 10)
+    mutating func append(_ element: Element) {
+        if first == nil { first = element } else { rest.append(element) }
     }
+
+    func contains(_ element: Element) -> Bool { first == element || rest.contains(element) }
+
+    mutating func removeAll(where isUnwanted: (Element) -> Bool) {
+        let kept = elements.filter { !isUnwanted($0) }
+        first = kept.first
+        rest = Array(kept.dropFirst())
+    }
+}
+
+/// What staged events have changed in a generation, oldest first: what each entry was before.
+struct StagedChanges {
+    var slots: [(key: SlotKey, before: OverlaySlot?)] = []
+    var eventIDs: [EventID] = []
+    var references: [(reference: RecipientKey, before: ShortList<SlotKey>?)] = []
 
     mutating func removeAll() {
         slots.removeAll(keepingCapacity: true)
         eventIDs.removeAll(keepingCapacity: true)
         references.removeAll(keepingCapacity: true)
     }
+}
 
-    /// Sets the state of a contact point and adds events of it.
-    mutating func set(_ key: SlotKey, _ state: ContactState, adding sequences: [UInt64]) {
-        if let place = slots.index(forKey: key) {
-            slots.values[place].state = state
-            slots.values[place].sequences.append(contentsOf: sequences)
-        } else {
-            slots[key] = OverlaySlot(state: state, sequences: sequences)
-            slotKeys?.append(key, to: Int(key.high >> 54))
-        }
+/// Keys in buckets by their first bits.
+struct KeyBuckets<Key: Sendable> {
+    private(set) var buckets: [[Key]]
+
+    init(_ keys: [Key], count: Int, bucketOf: (Key) -> Int) {
+        buckets = Array(repeating: [], count: count)
+        for key in keys { buckets[bucketOf(key)].append(key) }
     }
+}
 
-    /// Takes a contact point out: to change it, or because the tables have it.
-    @discardableResult
-    mutating func take(_ key: SlotKey) -> OverlaySlot? { slots.removeValue(forKey: key) }
+/// The derived part of some events.
+struct Generation {
+    private(set) var slots = KeyTable<SlotKey, OverlaySlot>()
+    private(set) var eventIDs = KeyTable<EventID, UInt64>()
+    private(set) var references = KeyTable<RecipientKey, ShortList<SlotKey>>()
+
+    // MARK: Adding
+
+    /// Sets what is known of a contact point.
+    /// - Parameter changes: notes what was there before.
+    mutating func set(_ key: SlotKey, _ slot: OverlaySlot, noting changes: inout StagedChanges) {
+        changes.slots.append((key, slots.updateValue(slot, forKey: key)))
+    }
 
     /// Names an event; the first of that name stays.
-    mutating func name(_ id: EventID, _ sequence: UInt64) {
-        guard eventIDs[id] == nil else { return }
-        eventIDs[id] = sequence
-        eventIDKeys?.append(id, to: Int(id.low & 0xFF))
+    mutating func name(_ id: EventID, _ sequence: UInt64, noting changes: inout StagedChanges) {
+        if let first = eventIDs.updateValue(sequence, forKey: id) {
+            eventIDs.updateValue(first, forKey: id)
+        } else {
+            changes.eventIDs.append(id)
+        }
     }
-
-    /// Drops a name that the tables have.
-    mutating func drop(_ id: EventID) { eventIDs[id] = nil }
 
     /// Records that a customer reference reaches a contact point.
-    mutating func refer(_ reference: RecipientKey, to key: SlotKey) {
-        if references[reference] == nil { referenceKeys?.append(reference, to: Int(reference.low & 0x3FF)) }
-        if references[reference]?.contains(key) != true { references[reference, default: []].append(key) }
-    }
-
-    /// Drops what an erasure destroys, and takes over the state that it leaves.
-    mutating func forget(
-        _ key: SlotKey, _ sequences: Set<UInt64>, _ references: Set<RecipientKey>, newer state: ContactState?
-    ) {
-        if let place = slots.index(forKey: key) {
-            slots.values[place].sequences.removeAll { sequences.contains($0) }
-            if let state { slots.values[place].state = state }
+    mutating func refer(_ reference: RecipientKey, to key: SlotKey, noting changes: inout StagedChanges) {
+        let before = references.updateValue(ShortList(key), forKey: reference)
+        guard var list = before else { return changes.references.append((reference, nil)) }
+        if !list.contains(key) {
+            list.append(key)
+            changes.references.append((reference, before))
         }
-        for reference in references { self.references[reference]?.removeAll { $0 == key } }
+        references.updateValue(list, forKey: reference)
     }
 
-    /// Drops a reference that the tables have.
-    mutating func drop(_ reference: RecipientKey) { references[reference] = nil }
-
-    /// Takes over what a newer generation holds.
-    mutating func merge(_ newer: Generation) {
-        for (key, slot) in newer.slots { set(key, slot.state, adding: slot.sequences) }
-        for (id, sequence) in newer.eventIDs { name(id, sequence) }
-        for (reference, keys) in newer.references { for key in keys { refer(reference, to: key) } }
+    /// Restores what was before the changes.
+    mutating func undo(_ changes: StagedChanges) {
+        for (key, before) in changes.slots.reversed() { slots.restore(key, to: before) }
+        for id in changes.eventIDs.reversed() { eventIDs.restore(id, to: nil) }
+        for (reference, before) in changes.references.reversed() { references.restore(reference, to: before) }
     }
+
+    /// Drops what an erasure destroys, and takes over the row that it leaves.
+    mutating func forget(
+        _ key: SlotKey, _ sequences: Set<UInt64>, _ references: Set<RecipientKey>, newer row: [UInt8]?
+    ) {
+        if var slot = slots[key] {
+            slot.sequences.removeAll { sequences.contains($0) }
+            if let row { slot.row = row }
+            slots.updateValue(slot, forKey: key)
+        }
+        for reference in references {
+            guard var list = self.references[reference] else { continue }
+            list.removeAll { $0 == key }
+            self.references.updateValue(list, forKey: reference)
+        }
+    }
+
+    // MARK: Dropping what the tables have
+
+    mutating func drop(_ key: SlotKey) { slots.drop(key) }
+    mutating func drop(_ id: EventID) { eventIDs.drop(id) }
+    mutating func drop(_ reference: RecipientKey) { references.drop(reference) }
 }
 
 /// A generation on its way to the tables, and how far it is.
@@ -125,12 +151,18 @@ struct FrozenGeneration {
     let root: [UInt8]
     var cursor: Cursor
 
+    // Keys of each part in buckets; nil: its turn has not come.
+    var slotBuckets: KeyBuckets<SlotKey>?
+    var eventIDBuckets: KeyBuckets<EventID>?
+    var referenceBuckets: KeyBuckets<RecipientKey>?
+
     // Keys of the bucket at the cursor, in the order of the table; nil: not sorted yet.
     var slots: [SlotKey]?
     var eventIDs: [EventID]?
     var references: [RecipientKey]?
 
     // What the running step has written.
+    var stepRowCount = 0
     var writtenSlots: [SlotKey] = []
     var writtenEventIDs: [EventID] = []
     var writtenReferences: [RecipientKey] = []
@@ -144,7 +176,7 @@ struct FrozenGeneration {
 
     /// The step is committed.
     mutating func keepStep() {
-        for key in writtenSlots { generation.take(key) }
+        for key in writtenSlots { generation.drop(key) }
         for id in writtenEventIDs { generation.drop(id) }
         for reference in writtenReferences { generation.drop(reference) }
         forgetStep()
@@ -160,6 +192,7 @@ struct FrozenGeneration {
     }
 
     private mutating func forgetStep() {
+        stepRowCount = 0
         writtenSlots.removeAll(keepingCapacity: true)
         writtenEventIDs.removeAll(keepingCapacity: true)
         writtenReferences.removeAll(keepingCapacity: true)
@@ -168,10 +201,9 @@ struct FrozenGeneration {
     /// The key at the cursor, of a part's keys in buckets; nil when the bucket is done, and the cursor then
     /// stands at the next one.
     mutating func next<Key>(
-        of buckets: KeyBuckets<Key>?, sorted: inout [Key]?, by areInOrder: (Key, Key) -> Bool
+        of buckets: KeyBuckets<Key>, sorted: inout [Key]?, by areInOrder: (Key, Key) -> Bool
     ) -> Key? {
-        guard let bucket = buckets?.buckets[cursor.bucket] else { return nil }
-        let keys = sorted ?? bucket.sorted(by: areInOrder)
+        let keys = sorted ?? buckets.buckets[cursor.bucket].sorted(by: areInOrder)
         guard cursor.place < keys.count else {
             sorted = nil
             cursor.place = 0
@@ -184,8 +216,8 @@ struct FrozenGeneration {
     }
 
     /// Moves on to a part once the buckets of the one at the cursor are done.
-    mutating func moves(to part: Part, after count: Int?) -> Bool {
-        guard cursor.bucket >= count ?? 0 else { return false }
+    mutating func moves(to part: Part, after count: Int) -> Bool {
+        guard cursor.bucket >= count else { return false }
         cursor.part = part
         cursor.bucket = 0
         return true

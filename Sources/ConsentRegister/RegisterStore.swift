@@ -17,8 +17,8 @@ public struct Staged: Sendable {
     public var event: ConsentEvent
     /// Where its contact point stands; nil for events about none.
     public var slot: SlotKey?
-    /// The contact point's state after the event; nil for events about none.
-    public var state: ContactState?
+    /// What the index is to hold of the contact point after the event; nil for events about none.
+    public var profile: ContactProfile?
 }
 
 /// The truth on disk.
@@ -43,7 +43,8 @@ public protocol RegisterStore: AnyObject {
     /// Gives an event the next sequence and folds it in, in memory.
     /// - Parameter event: without sequence; a personal part without salt gets one. `recordedAt` is moved
     ///   forward to that of the event before, should it lie earlier.
-    func stage(_ event: ConsentEvent) throws(RegisterError) -> Staged
+    /// - Parameter seal: of the event's personal part, where the caller has made one.
+    func stage(_ event: ConsentEvent, seal: PersonalSeal?) throws(RegisterError) -> Staged
 
     /// Appends all staged events in one durable transaction.
     ///

@@ -9,18 +9,23 @@ import ConsentProof
 
 extension SQLiteRegister {
     /// Gives an event the next sequence and folds it in, in memory.
-    public func stage(_ event: ConsentEvent) throws(RegisterError) -> Staged {
+    /// - Parameter seal: of the event's personal part, where the caller has made one.
+    public func stage(
+        _ event: consuming ConsentEvent, seal: PersonalSeal? = nil
+    ) throws(RegisterError) -> Staged {
         try requireRunning()
-        var event = event
         event.sequence = lastSequence + UInt64(staged.count) + 1
         event.recordedAt = max(event.recordedAt, staged.last?.recordedAt ?? lastRecordedAt)
-        if let personal = event.personal, event.salt.isEmpty { event.attach(personal, salt: salts.next()) }
-        var result = Staged(event: event, slot: nil, state: nil)
-        if let key = slotKey(of: event) {
-            let state = try fold(event, into: key)
-            result.slot = key
-            result.state = state
+        var seal = seal
+        if let personal = event.personal {
+            let made =
+                seal ?? PersonalSeal(personal, salt: event.salt.isEmpty ? salts.next() : event.salt)
+            assert(made.encoded == personal.encoded, "a seal of another personal part")
+            event.attach(personal, made)
+            seal = made
         }
+        let slot = slotKey(of: event)
+        let profile: ContactProfile? = if let slot { try fold(event, into: slot) } else { nil }
         if !event.payload.isEmpty {
             precondition(
                 event.payload.count <= PayloadForm.byteCountMax, "a payload is longer than its limit")
@@ -34,10 +39,10 @@ extension SQLiteRegister {
         staged.append(
             StagedAppend(
                 leaf: leaf, leafHash: TreeHash.leaf(leaf), recordedAt: event.recordedAt, salt: event.salt,
-                personal: event.personal?.encoded ?? [],
+                personal: seal?.encoded ?? [],
                 payload: event.payload.isEmpty ? [] : PayloadForm.pack(event.payload),
                 erasure: pendingErasure(of: event)))
-        return result
+        return Staged(event: event, slot: slot, profile: profile)
     }
 
     /// Appends all staged events in one durable transaction.
@@ -47,9 +52,14 @@ extension SQLiteRegister {
 
     /// Drops all staged events.
     public func rollback() {
-        staged.removeAll(keepingCapacity: true)
-        stagedGeneration.removeAll()
+        active.undo(stagedChanges)
         catalogue = committedCatalogue
+        forgetStaged()
+    }
+
+    private func forgetStaged() {
+        staged.removeAll(keepingCapacity: true)
+        stagedChanges.removeAll()
     }
 
     /// Accepts that refusals since the backup that was restored may be missing: appends an event that says
@@ -80,8 +90,8 @@ extension SQLiteRegister {
         guard !staged.isEmpty else { return }
         do {
             try inTransaction("appending events") { () throws(RegisterError) in
-                for (offset, append) in staged.enumerated() {
-                    try insert(append, sequence: lastSequence + 1 + UInt64(offset))
+                for place in staged.indices {
+                    try insert(staged[place], sequence: lastSequence + 1 + UInt64(place))
                 }
                 if clearingRestore { try Meta.restorePending.write([0], by: statements.putMeta) }
             }
@@ -96,28 +106,18 @@ extension SQLiteRegister {
         lastSequence += UInt64(staged.count)
         lastRecordedAt = staged[staged.count - 1].recordedAt
         committedCatalogue = catalogue
-        active.merge(stagedGeneration)
-        rollback()
+        forgetStaged()
         // A caller that never checkpoints must not fill the disk with the log.
         if writeAheadLog.pages >= 8 * options.checkpointPages { try checkpoint(truncating: false) }
     }
 
     private func insert(_ append: StagedAppend, sequence: UInt64) throws(RegisterError) {
         let action = "appending events"
-        statements.insertEvent.bind(1, sequence: sequence)
-        statements.insertEvent.bind(2, append.leaf)
-        try statements.insertEvent.run(action)
+        try statements.insertEvent.run(action, sequence, append.leaf)
         if !append.personal.isEmpty {
-            statements.insertPersonal.bind(1, sequence: sequence)
-            statements.insertPersonal.bind(2, append.salt)
-            statements.insertPersonal.bind(3, append.personal)
-            try statements.insertPersonal.run(action)
+            try statements.insertPersonal.run(action, sequence, append.salt, append.personal)
         }
-        if !append.payload.isEmpty {
-            statements.insertPayload.bind(1, sequence: sequence)
-            statements.insertPayload.bind(2, append.payload)
-            try statements.insertPayload.run(action)
-        }
+        if !append.payload.isEmpty { try statements.insertPayload.run(action, sequence, append.payload) }
         if let erasure = append.erasure { try insert(erasure) }
     }
 
@@ -128,40 +128,45 @@ extension SQLiteRegister {
         return keyring.slotKey(personal.key, controller: event.controller)
     }
 
-    /// Folds a staged event into the staged generation.
-    private func fold(_ event: ConsentEvent, into key: SlotKey) throws(RegisterError) -> ContactState {
-        var slot: OverlaySlot
-        if let taken = stagedGeneration.take(key) {
-            slot = taken
+    /// Folds an event into the active generation.
+    /// - Returns: what the index is to hold of the contact point.
+    func fold(_ event: ConsentEvent, into key: SlotKey) throws(RegisterError) -> ContactProfile {
+        let known = active.slots[key]
+        var state: ContactState
+        if let known {
+            state = try known.state(key)
+        } else if let older = try stateBeforeActive(key) {
+            state = older
         } else {
-            slot = OverlaySlot(state: try state(for: key) ?? Self.newState(event), sequences: [])
+            state = ContactState(controller: event.controller, kind: event.contactKind ?? .opaque)
         }
-        slot.state.apply(event)
-        slot.sequences.append(event.sequence)
-        stagedGeneration.set(key, slot.state, adding: slot.sequences)
-        noteLookups(of: event, key, in: &stagedGeneration)
-        return slot.state
-    }
-
-    func noteLookups(of event: ConsentEvent, _ key: SlotKey, in generation: inout Generation) {
-        guard let personal = event.personal else { return }
-        generation.name(personal.eventID, event.sequence)
-        guard !personal.reference.isEmpty else { return }
-        generation.refer(keyring.referenceKey(controller: event.controller, personal.reference), to: key)
-    }
-
-    static func newState(_ event: ConsentEvent) -> ContactState {
-        ContactState(controller: event.controller, kind: event.contactKind ?? .opaque)
+        state.apply(event)
+        let profile = state.profile
+        var sequences = known?.sequences ?? ShortList()
+        sequences.append(event.sequence)
+        active.set(
+            key, OverlaySlot(row: StateRow.encode(key, state, profile), sequences: sequences),
+            noting: &stagedChanges)
+        guard let personal = event.personal else { return profile }
+        active.name(personal.eventID, event.sequence, noting: &stagedChanges)
+        if !personal.reference.isEmpty {
+            let reference = keyring.referenceKey(controller: event.controller, personal.reference)
+            active.refer(reference, to: key, noting: &stagedChanges)
+        }
+        return profile
     }
 }
 
 /// Salts of commitments, drawn from the system many at a time.
-struct SaltPool {
+public struct SaltPool: Sendable {
     static let byteCount = 16
     private var bytes: [UInt8] = []
 
+    /// A pool that draws when it is first asked.
+    public init() {}
+
     /// 16 random bytes.
-    mutating func next() -> [UInt8] {
+    public mutating func next() -> [UInt8] {
         if bytes.isEmpty { bytes = FileSystem.randomBytes(128 * Self.byteCount) }
         let salt = [UInt8](bytes.suffix(Self.byteCount))
         bytes.removeLast(Self.byteCount)

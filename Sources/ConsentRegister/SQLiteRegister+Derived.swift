@@ -72,15 +72,11 @@ extension SQLiteRegister {
         while position < lastSequence {
             try scanEvents(after: position, limit: 4096) { event, leaf throws(RegisterError) in
                 tree.append(leafHash: TreeHash.leaf(leaf))
-                if let key = slotKey(of: event) {
-                    var state = try state(for: key) ?? Self.newState(event)
-                    state.apply(event)
-                    active.set(key, state, adding: [event.sequence])
-                    noteLookups(of: event, key, in: &active)
-                }
+                if let key = slotKey(of: event) { _ = try fold(event, into: key) }
                 lastRecordedAt = max(lastRecordedAt, event.recordedAt)
                 position = event.sequence
             }
+            stagedChanges.removeAll()
             guard tree.leafCount == position else { throw .corrupt("event \(tree.leafCount + 1) is missing") }
             if active.slots.count >= options.replayDirtyCountMax {
                 let end = lastSequence
@@ -103,10 +99,12 @@ extension SQLiteRegister {
             else { throw StateRow.damaged }
             body(key, profile.anchorDay, profile.record)
         }
-        for slots in [frozen?.generation.slots ?? [:], active.slots] {
-            for (key, slot) in slots {
-                let profile = slot.state.profile
-                profile.record.withUnsafeBytes { body(key, profile.anchorDay, $0) }
+        for generation in [frozen?.generation, active] {
+            try generation?.slots.forEach { key, slot throws(RegisterError) in
+                try slot.row.span.bytes.withUnsafeBytes { row throws(RegisterError) in
+                    guard let profile = StateRow.profile(key, row) else { throw StateRow.damaged }
+                    body(key, profile.anchorDay, profile.record)
+                }
             }
         }
     }
@@ -117,11 +115,12 @@ extension SQLiteRegister {
     /// - Returns: true when no generation is on its way any more.
     public func flushDerived(budget: Duration) throws(RegisterError) -> Bool {
         try requireRunning()
+        precondition(staged.isEmpty, "derived rows are written between commits")
         if frozen == nil {
             guard derivedSequence < lastSequence else { return true }
             frozen = FrozenGeneration(
                 active, sequence: lastSequence, root: tree.root.bytes, firstBlock: derivedBlockCount)
-            active = Generation(isWritten: true)
+            active = Generation()
         }
         guard var writing = frozen.take() else { return true }
         let before = writing.cursor
@@ -136,6 +135,7 @@ extension SQLiteRegister {
             frozen = writing
             throw error
         }
+        derivedRowCount += UInt64(writing.stepRowCount)
         writing.keepStep()
         guard isComplete else {
             frozen = writing
@@ -150,12 +150,11 @@ extension SQLiteRegister {
     private func write(
         _ writing: inout FrozenGeneration, until deadline: ContinuousClock.Instant
     ) throws(RegisterError) -> Bool {
-        var rows = 0
         while true {
             let isDone = try writeRow(&writing)
             if isDone { return true }
-            rows += 1
-            if rows % 16 == 0, ContinuousClock.now >= deadline { return false }
+            writing.stepRowCount += 1
+            if writing.stepRowCount % 16 == 0, ContinuousClock.now >= deadline { return false }
         }
     }
 
@@ -177,16 +176,19 @@ extension SQLiteRegister {
     }
 
     private func writeSlot(_ writing: inout FrozenGeneration) throws(RegisterError) {
-        let keys = writing.generation.slotKeys
-        if writing.moves(to: .eventIDs, after: keys?.buckets.count) { return }
+        let keys =
+            writing.slotBuckets
+            ?? KeyBuckets(writing.generation.slots.keys, count: 1 << 10) { Int($0.high >> 54) }
+        writing.slotBuckets = keys
+        if writing.moves(to: .eventIDs, after: keys.buckets.count) { return }
         var sorted = writing.slots.take()
         let next = writing.next(of: keys, sorted: &sorted, by: <)
         writing.slots = sorted
         guard let next, let slot = writing.generation.slots[next] else { return }
         statements.putState.bind(1, next)
-        statements.putState.bind(2, StateRow.encode(next, slot.state))
+        statements.putState.bind(2, slot.row)
         try statements.putState.run("writing derived rows")
-        for sequence in slot.sequences {
+        for sequence in slot.sequences.elements {
             statements.putContactEvent.bind(1, next)
             statements.putContactEvent.bind(2, sequence: sequence)
             try statements.putContactEvent.run("writing derived rows")
@@ -195,8 +197,11 @@ extension SQLiteRegister {
     }
 
     private func writeEventID(_ writing: inout FrozenGeneration) throws(RegisterError) {
-        let keys = writing.generation.eventIDKeys
-        if writing.moves(to: .references, after: keys?.buckets.count) { return }
+        let keys =
+            writing.eventIDBuckets
+            ?? KeyBuckets(writing.generation.eventIDs.keys, count: 1 << 8) { Int($0.low & 0xFF) }
+        writing.eventIDBuckets = keys
+        if writing.moves(to: .references, after: keys.buckets.count) { return }
         var sorted = writing.eventIDs.take()
         let next = writing.next(of: keys, sorted: &sorted) {
             ($0.low.byteSwapped, $0.high.byteSwapped) < ($1.low.byteSwapped, $1.high.byteSwapped)
@@ -210,15 +215,18 @@ extension SQLiteRegister {
     }
 
     private func writeReference(_ writing: inout FrozenGeneration) throws(RegisterError) {
-        let keys = writing.generation.referenceKeys
-        if writing.moves(to: .blocks, after: keys?.buckets.count) { return }
+        let keys =
+            writing.referenceBuckets
+            ?? KeyBuckets(writing.generation.references.keys, count: 1 << 8) { Int($0.low & 0xFF) }
+        writing.referenceBuckets = keys
+        if writing.moves(to: .blocks, after: keys.buckets.count) { return }
         var sorted = writing.references.take()
         let next = writing.next(of: keys, sorted: &sorted) {
             ($0.low.byteSwapped, $0.high.byteSwapped) < ($1.low.byteSwapped, $1.high.byteSwapped)
         }
         writing.references = sorted
         guard let next, let slots = writing.generation.references[next] else { return }
-        for slot in slots {
+        for slot in slots.elements {
             statements.putReference.bind(1, next.bytes)
             statements.putReference.bind(2, slot)
             try statements.putReference.run("writing derived rows")

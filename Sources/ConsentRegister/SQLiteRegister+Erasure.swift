@@ -154,13 +154,13 @@ extension SQLiteRegister {
                 kept.insert(reference)
             }
         }
-        let state = try state(for: erasure.slot)
+        let row = try state(for: erasure.slot).map { StateRow.encode(erasure.slot, $0, $0.profile) }
         let controller = try event(erasure.sequence)?.controller ?? ControllerID(rawValue: 0)
         try inTransaction("destroying personal parts") { () throws(RegisterError) in
             try delete(gone, slot: erasure.slot, controller: controller, keeping: kept)
-            if let state {
+            if let row {
                 statements.putState.bind(1, erasure.slot)
-                statements.putState.bind(2, StateRow.encode(erasure.slot, state))
+                statements.putState.bind(2, row)
                 try statements.putState.run("writing an erased state")
             }
         }
@@ -170,8 +170,8 @@ extension SQLiteRegister {
             active.drop(personal.eventID)
             frozen?.generation.drop(personal.eventID)
         }
-        active.forget(erasure.slot, sequences, references, newer: state)
-        frozen?.generation.forget(erasure.slot, sequences, references, newer: state)
+        active.forget(erasure.slot, sequences, references, newer: row)
+        frozen?.generation.forget(erasure.slot, sequences, references, newer: row)
         if !gone.isEmpty { erasures.hasErasedIDs = true }
         return gone.count
     }

@@ -36,10 +36,12 @@ extension SQLiteRegister {
     }
 
     /// The contact points of a controller that the derived tables do not hold yet, or not as they are.
-    public func unwrittenContacts(of controller: ControllerID) -> [SlotKey] {
+    public func unwrittenContacts(of controller: ControllerID) throws(RegisterError) -> [SlotKey] {
         var keys = Set<SlotKey>()
-        for slots in [frozen?.generation.slots ?? [:], active.slots] {
-            for (key, slot) in slots where slot.state.controller == controller { keys.insert(key) }
+        for generation in [frozen?.generation, active] {
+            try generation?.slots.forEach { key, slot throws(RegisterError) in
+                if try slot.controller(key) == controller { keys.insert(key) }
+            }
         }
         return keys.sorted()
     }

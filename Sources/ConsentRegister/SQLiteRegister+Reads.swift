@@ -8,9 +8,18 @@ extension SQLiteRegister {
 
     /// State of a contact point; nil where nothing is on file.
     public func state(for key: SlotKey) throws(RegisterError) -> ContactState? {
-        if let slot = stagedGeneration.slots[key] { return slot.state }
-        if let slot = active.slots[key] { return slot.state }
-        if let slot = frozen?.generation.slots[key] { return slot.state }
+        if let slot = active.slots[key] { return try slot.state(key) }
+        return try stateBeforeActive(key)
+    }
+
+    /// Whether a contact point may be on file; false is certain. Costs no look-up in the tables.
+    public func mayHold(_ key: SlotKey) -> Bool {
+        active.slots[key] != nil || mayExist?(key) ?? true
+    }
+
+    /// State of a contact point that the active generation does not know.
+    func stateBeforeActive(_ key: SlotKey) throws(RegisterError) -> ContactState? {
+        if let slot = frozen?.generation.slots[key] { return try slot.state(key) }
         if let mayExist, !mayExist(key) { return nil }
         statements.getState.bind(1, key)
         defer { statements.getState.reset() }
@@ -20,7 +29,7 @@ extension SQLiteRegister {
 
     /// Sequence of the event with an id, also where its personal part is destroyed; nil where there is none.
     public func sequence(of id: EventID) throws(RegisterError) -> UInt64? {
-        let inMemory = frozen?.generation.eventIDs[id] ?? active.eventIDs[id] ?? stagedGeneration.eventIDs[id]
+        let inMemory = frozen?.generation.eventIDs[id] ?? active.eventIDs[id]
         if let inMemory { return inMemory }
         statements.getEventID.bind(1, id.bytes)
         defer { statements.getEventID.reset() }
@@ -39,9 +48,9 @@ extension SQLiteRegister {
             found.append(statements.getContactEvents.sequence(0))
         }
         // A generation that is being written may be in the table already, in part.
-        for slots in [frozen?.generation.slots, active.slots, stagedGeneration.slots] {
+        for slot in [frozen?.generation.slots[key], active.slots[key]] {
             let last = found.last ?? 0
-            found.append(contentsOf: (slots?[key]?.sequences ?? []).filter { $0 > last })
+            found.append(contentsOf: (slot?.sequences.elements ?? []).filter { $0 > last })
         }
         return found
     }
@@ -57,8 +66,8 @@ extension SQLiteRegister {
             }
             found.insert(key)
         }
-        for references in [frozen?.generation.references, active.references, stagedGeneration.references] {
-            found.formUnion(references?[reference] ?? [])
+        for slots in [frozen?.generation.references[reference], active.references[reference]] {
+            found.formUnion(slots?.elements ?? [])
         }
         return found.sorted()
     }

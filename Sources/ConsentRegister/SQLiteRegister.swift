@@ -53,7 +53,10 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     var tree = LogTree()
     /// Block roots that the derived tables hold.
     var derivedBlockCount: UInt64 = 0
-    var active = Generation(isWritten: true)
+    /// What is staged is in it already.
+    var active = Generation()
+    /// Places of the derived tables written since the start: contact points, event ids, references, blocks.
+    public internal(set) var derivedRowCount: UInt64 = 0
     var frozen: FrozenGeneration?
     /// Complete blocks that were read last, the newest at the end.
     var recentBlocks: [(block: UInt64, tree: BlockTree)] = []
@@ -70,7 +73,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     public internal(set) var catalogue = Catalogue()
     var staged: [StagedAppend] = []
     var salts = SaltPool()
-    var stagedGeneration = Generation(isWritten: false)
+    var stagedChanges = StagedChanges()
 
     /// Tells whether a contact point may be on file. Where it answers no, the tables are not asked; to be
     /// set once the index holds all contact points. It must never answer no for one that is on file.

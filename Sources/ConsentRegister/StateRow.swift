@@ -28,8 +28,8 @@ enum StateRow {
     static let headerByteCount = 8
 
     /// The row of a state.
-    static func encode(_ key: SlotKey, _ state: ContactState) -> [UInt8] {
-        let profile = state.profile
+    /// - Parameter profile: the state's.
+    static func encode(_ key: SlotKey, _ state: ContactState, _ profile: ContactProfile) -> [UInt8] {
         let encoded = state.encoded
         var row = [UInt8]()
         row.reserveCapacity(headerByteCount + profile.record.count + encoded.count)
@@ -38,8 +38,10 @@ enum StateRow {
         withUnsafeBytes(of: UInt16(profile.record.count).littleEndian) { row.append(contentsOf: $0) }
         row.append(contentsOf: profile.record)
         row.append(contentsOf: encoded)
-        let sum = row.withUnsafeBytes { checksum(key, $0) }
-        withUnsafeBytes(of: sum.littleEndian) { row.replaceSubrange(0..<4, with: $0) }
+        row.withUnsafeMutableBytes {
+            let sum = checksum(key, UnsafeRawBufferPointer($0))
+            $0.storeBytes(of: sum.littleEndian, as: UInt32.self)
+        }
         return row
     }
 
@@ -89,5 +91,19 @@ enum StateRow {
         let start = withBytes(of: key) { consent_crc32c(0, $0.baseAddress, 16) }
         let rest = UnsafeRawBufferPointer(rebasing: row[4...])
         return consent_crc32c(start, rest.baseAddress, rest.count)
+    }
+}
+
+extension OverlaySlot {
+    /// The state that the row holds.
+    func state(_ key: SlotKey) throws(RegisterError) -> ContactState {
+        try row.span.bytes.withUnsafeBytes { bytes throws(RegisterError) in try StateRow.state(key, bytes) }
+    }
+
+    /// The controller of the contact point.
+    func controller(_ key: SlotKey) throws(RegisterError) -> ControllerID {
+        try row.span.bytes.withUnsafeBytes { bytes throws(RegisterError) in
+            try StateRow.controller(key, bytes)
+        }
     }
 }

@@ -45,6 +45,13 @@ struct Statement: ~Copyable {
     /// A slot key as 16 bytes in the order of the keys.
     func bind(_ place: Int32, _ key: SlotKey) { StateRow.withBytes(of: key) { bind(place, $0) } }
 
+    /// The same without a copy: the bytes have to stay until the statement is reset.
+    private func bindInPlace(_ place: Int32, _ bytes: UnsafeRawBufferPointer) {
+        guard let start = bytes.baseAddress else { return bind(place, bytes) }
+        let code = sqlite3_bind_blob64(handle, place, start, UInt64(bytes.count), nil)
+        precondition(code == SQLITE_OK, "binding parameter \(place) gives \(code)")
+    }
+
     // MARK: Steps
 
     /// Moves to the next row.
@@ -65,6 +72,25 @@ struct Statement: ~Copyable {
     /// Runs a statement that gives no rows.
     func run(_ action: String) throws(RegisterError) {
         while try step(action) {}
+    }
+
+    /// Runs a statement that takes a sequence and a blob and gives no rows.
+    func run(_ action: String, _ sequence: UInt64, _ blob: [UInt8]) throws(RegisterError) {
+        try blob.span.bytes.withUnsafeBytes { bytes throws(RegisterError) in
+            bind(1, sequence: sequence)
+            bindInPlace(2, bytes)
+            try run(action)
+        }
+    }
+
+    /// Runs a statement that takes a sequence and two blobs and gives no rows.
+    func run(
+        _ action: String, _ sequence: UInt64, _ first: [UInt8], _ second: [UInt8]
+    ) throws(RegisterError) {
+        try second.span.bytes.withUnsafeBytes { bytes throws(RegisterError) in
+            bindInPlace(3, bytes)
+            try run(action, sequence, first)
+        }
     }
 
     /// Ends the run; bound values go too, so that nothing personal stays in memory longer than needed.

@@ -58,10 +58,11 @@ enum WriteOperation: Sendable {
         }
     }
 
-    /// Whether it changes the catalogue, and so makes a commit of its own.
-    var isCatalogue: Bool {
+    /// Whether it makes a commit of its own: a change to the catalogue, which the jobs after it see, and a
+    /// search of what has lapsed, which flushes first.
+    var standsAlone: Bool {
         switch self {
-        case .write, .importRows, .retireLapsed: false
+        case .write, .importRows: false
         default: true
         }
     }
@@ -185,7 +186,8 @@ final class CommitPipeline: Sendable {
     private func run(_ writer: RegisterWriter) {
         var tasks: [any RegisterTask] = []
         while true {
-            let work = nextWork(hasTasks: !tasks.isEmpty || writer.wantsToRun)
+            let work = nextWork(
+                hasTasks: !tasks.isEmpty || writer.wantsToRun, refusalsOnly: writer.owesRows)
             tasks.append(contentsOf: work.tasks)
             if !work.writes.isEmpty { writer.commit(work.writes) }
             runTasks(&tasks, writer)
@@ -201,8 +203,10 @@ final class CommitPipeline: Sendable {
     }
 
     /// Takes what is queued, refusals first; sleeps when there is nothing.
-    private func nextWork(hasTasks: Bool) -> (writes: [WriteJob], tasks: [any RegisterTask], isStopping: Bool)
-    {
+    /// - Parameter refusalsOnly: leave other writes in the queue, unless the server stops.
+    private func nextWork(
+        hasTasks: Bool, refusalsOnly: Bool
+    ) -> (writes: [WriteJob], tasks: [any RegisterTask], isStopping: Bool) {
         var hasSlept = false
         while true {
             let work = queue.withLock {
@@ -215,7 +219,9 @@ final class CommitPipeline: Sendable {
                 queue.isSleeping = false
                 var writes: [WriteJob] = []
                 swap(&writes, &queue.refusals)
-                queue.eventCount -= Self.take(limits.commitEventsMax, from: &queue.writes, into: &writes)
+                if !refusalsOnly || queue.isStopping {
+                    queue.eventCount -= Self.take(limits.commitEventsMax, from: &queue.writes, into: &writes)
+                }
                 var tasks: [any RegisterTask] = []
                 swap(&tasks, &queue.tasks)
                 return (writes, tasks, queue.isStopping)

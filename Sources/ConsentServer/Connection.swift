@@ -9,6 +9,7 @@
 
 import CPlatform
 import ConsentDomain
+import ConsentRegister
 import Logging
 import NIOCore
 import WireProtocol
@@ -31,6 +32,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     @exclusivity(unchecked) var output = FrameWriter(minimumCapacity: 4096)
     @exclusivity(unchecked) var gathered = GatheredChecks()
     let scratch: CheckScratch
+    /// Salts of the personal parts that writes bring.
+    @exclusivity(unchecked) var salts = SaltPool()
     var streams: [UInt32: any ServerStream] = [:]
     @exclusivity(unchecked) private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
     private var unread: ByteBuffer?
@@ -434,11 +437,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         guard !isClosing, context != nil else { return }
         let now = NIODeadline.now()
         if let stuckSince, now - stuckSince > .seconds(Int64(core.limits.slowReaderSeconds)) {
-            core.logger.info("connection ended", metadata: ["connection": "\(id)", "reason": "slow reader"])
-            isClosing = true
-            state.close()
-            context?.close(promise: nil)
-            return
+            // It stands behind what is not read yet, and is cut off with it after as long again.
+            return closing(
+                .slowReader, "nothing was read for \(core.limits.slowReaderSeconds) s: read, or ask for less")
         }
         let silent = now - lastHeard
         let idle = TimeAmount.seconds(Int64(core.limits.idleSeconds))

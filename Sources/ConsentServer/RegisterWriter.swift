@@ -27,6 +27,8 @@ final class RegisterWriter {
     private var lastHeartbeat = consent_monotonic_nanoseconds()
     private var lastHead = consent_monotonic_nanoseconds()
     private var isFlushing = false
+    /// Derived rows that have to be written before grants and imports go on.
+    private var owedRows = 0
     private(set) var hasFailed = false
     /// When a destruction that failed may be tried again, in monotonic nanoseconds.
     var nextErasureAttempt: UInt64 = 0
@@ -40,12 +42,11 @@ final class RegisterWriter {
 
     // MARK: Writes
 
-    /// Commits jobs, refusals first as they come. A change to the catalogue makes a group of its own, so that
-    /// the jobs after it see it.
+    /// Commits jobs, refusals first as they come. What stands alone makes a group of its own.
     func commit(_ jobs: [WriteJob]) {
         var group: [WriteJob] = []
         for job in jobs {
-            if job.operation.isCatalogue {
+            if job.operation.standsAlone {
                 commitGroup(group)
                 group.removeAll()
                 commitGroup([job])
@@ -60,7 +61,9 @@ final class RegisterWriter {
         guard !jobs.isEmpty else { return }
         guard !hasFailed else { return fail(jobs, "the register failed before: the server is stopping") }
         let before = register.lastSequence
-        var executor = WriteExecutor(register: register, core: core, now: core.clock.now)
+        var executor = WriteExecutor(
+            register: register, core: core, now: core.clock.now,
+            eventCountMax: jobs.reduce(0) { $0 + $1.operation.eventCount })
         var completions: [Completion] = []
         completions.reserveCapacity(jobs.count)
         do throws(RegisterError) {
@@ -87,6 +90,7 @@ final class RegisterWriter {
         } catch {
             return stop("the index cannot take what was committed: \(error)", jobs)
         }
+        owe(for: executor.stagedCount)
         core.metrics.writes.count(executor.stagedCount)
         core.metrics.refusals.count(executor.refusedCount)
         let erasures = zip(jobs, completions).filter { $0.0.operation.isErasure }.map(\.0)
@@ -105,7 +109,11 @@ final class RegisterWriter {
     private func publish(_ executor: WriteExecutor) throws(IndexError) {
         guard executor.stagedCount > 0 else { return }
         core.clock.recorded(at: executor.now)
-        for (slot, state) in executor.changedStates { try core.index.put(slot, profile: state.profile) }
+        let changes = executor.changedProfiles
+        for (place, change) in changes.enumerated() {
+            if place + 8 < changes.count { core.index.prefetch(changes[place + 8].slot) }
+            try core.index.put(change.slot, profile: change.profile)
+        }
         if executor.changedCatalogue { postCatalogue() }
         core.index.publish(sequence: register.lastSequence)
         postFigures()
@@ -210,21 +218,35 @@ final class RegisterWriter {
     // MARK: Derived rows
 
     /// Whether a flush was begun and is not complete.
-    var wantsToRun: Bool { isFlushing }
+    var wantsToRun: Bool { isFlushing || owesRows }
 
     /// Whether so much is not flushed that it must go on while writes come.
     var isFlushUrgent: Bool { register.dirtyCount > core.limits.dirtyContactsMax }
+
+    /// Whether derived rows have to be written before grants and imports go on. Refusals never wait for it.
+    var owesRows: Bool { owedRows > 0 && !hasFailed }
+
+    /// Notes what a group has made necessary: an event has three derived rows, and one more is paid, so that
+    /// what is being written is complete before as much has come again.
+    private func owe(for eventCount: Int) {
+        guard register.dirtyCount > core.limits.dirtyContactsLimit else { return owedRows = 0 }
+        owedRows += 4 * eventCount
+    }
 
     /// Writes a part of the derived rows.
     /// - Parameter isIdle: whether nothing waits for the end of the step.
     func flushStep(isIdle: Bool) {
         guard !hasFailed, isFlushing || register.dirtyCount > 0 else { return }
-        let microseconds = isIdle ? core.limits.flushStepMicroseconds : core.limits.readStepMicroseconds
+        let microseconds =
+            isIdle || owesRows ? core.limits.flushStepMicroseconds : core.limits.readStepMicroseconds
+        let before = register.derivedRowCount
         do throws(RegisterError) {
             isFlushing = try !register.flushDerived(budget: .microseconds(microseconds))
+            owedRows = isFlushing ? max(0, owedRows - Int(register.derivedRowCount - before)) : 0
             postFigures()
         } catch {
             isFlushing = false
+            owedRows = 0
             if error.isFatal { return stop("the register failed: \(error)", []) }
             complainOfSpace("derived rows were not written; trying again later", error)
         }

@@ -52,7 +52,7 @@ final class ReviewSource: StreamSource {
     private func look(_ writer: RegisterWriter) throws(RegisterError) {
         guard let now else {
             self.now = writer.core.clock.now
-            let keys = writer.register.unwrittenContacts(of: controller)
+            let keys = try writer.register.unwrittenContacts(of: controller)
             seen = Set(keys)
             waiting = keys[...]
             return

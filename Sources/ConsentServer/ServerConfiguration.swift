@@ -54,6 +54,9 @@ public struct ServerConfiguration: Sendable {
         public var readStepMicroseconds = 2_000
         /// Contact points with state not yet on disk that make the writer flush while it is busy.
         public var dirtyContactsMax = 250_000
+        /// The same from which on each group of writes is followed by as much flushing as it has made
+        /// necessary. Bounds the writer's memory and what a start after a crash replays.
+        public var dirtyContactsLimit = 1_000_000
         /// Idle time after which the writer flushes derived rows.
         public var flushIdleMilliseconds = 2_000
         /// Time that one step of that flush may take while nothing else waits.

@@ -8,6 +8,15 @@ struct WriteSubject: Sendable {
     let kind: ContactKind
     let slot: SlotKey
     let personal: PersonalPart
+    /// Made of `personal`; nil: the register makes one.
+    var seal: PersonalSeal?
+
+    /// With the key and nothing else that names the person.
+    var withoutTexts: WriteSubject {
+        var bare = personal
+        bare.removeTexts()
+        return WriteSubject(kind: kind, slot: slot, personal: bare)
+    }
 }
 
 /// A write about contact points.
@@ -15,6 +24,8 @@ struct WriteCommand: Sendable {
     var kind: EventKind
     var controller: ControllerID
     var eventID: EventID
+    /// Whether `eventID` is `contentMAC`, so that the addresses are a part of it.
+    var isNamedByContent: Bool { eventID == contentMAC }
     /// Tells a repeated event from another with the same id.
     var contentMAC: EventID
     /// Contact points; empty when `reference` names them.

@@ -45,7 +45,7 @@ extension WriteExecutor {
         case .changed(let payload):
             event.payload = payload
             changedCatalogue = true
-            answer.sequence = try stage(event).event.sequence
+            answer.sequence = try stage(event)
         }
         let response = answer
         return Completion(job.call) { response.encode(into: &$0) }

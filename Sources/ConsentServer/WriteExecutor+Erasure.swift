@@ -29,14 +29,14 @@ extension WriteExecutor {
             }
             return .repeated(earlier.sorted { $0.sequence < $1.sequence })
         }
-        var events: [ConsentEvent] = []
         for target in due {
-            var event = event(of: command, target)
+            var bare = target
+            bare.subject = target.subject.withoutTexts
+            var event = event(of: command, bare)
             event.retentionDay = restriction
-            event.personal?.removeTexts()
-            events.append(try stage(event, target.subject))
+            try stage(event, bare.subject)
         }
-        return .recorded(events)
+        return .recorded(stagedCount - due.count..<stagedCount)
     }
 
     // MARK: What has lapsed
@@ -82,7 +82,7 @@ extension WriteExecutor {
         command.purposes = .all
         command.client = step.client
         let subject = subject(of: slot, state.kind, command, controller: step.controller, position: 0)
-        _ = try stage(event(of: command, Target(subject: subject, channels: .all)), subject)
+        try stage(event(of: command, Target(subject: subject, channels: .all)), subject)
     }
 
     // MARK: Parts

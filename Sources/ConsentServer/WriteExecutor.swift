@@ -19,15 +19,18 @@ struct WriteExecutor {
     private(set) var stagedEvents: [ConsentEvent] = []
     /// Writes and rows refused so far.
     private(set) var refusedCount = 0
-    /// States of the contact points that changed, to be published.
-    private(set) var changedStates: [SlotKey: ContactState] = [:]
+    /// What the index is to hold of the contact points that changed, in the order of the changes.
+    private(set) var changedProfiles: [(slot: SlotKey, profile: ContactProfile)] = []
     /// Whether the catalogue changed.
     var changedCatalogue = false
 
-    init(register: SQLiteRegister, core: ServerCore, now: Timestamp) {
+    /// - Parameter eventCountMax: events that the group may stage.
+    init(register: SQLiteRegister, core: ServerCore, now: Timestamp, eventCountMax: Int) {
         self.register = register
         self.core = core
         self.now = now
+        stagedEvents.reserveCapacity(eventCountMax)
+        changedProfiles.reserveCapacity(eventCountMax)
     }
 
     /// Executes one job.
@@ -52,7 +55,8 @@ struct WriteExecutor {
     /// What became of a write.
     enum Outcome {
         case refused([RefusalFinding])
-        case recorded([ConsentEvent])
+        /// Places in `stagedEvents`.
+        case recorded(Range<Int>)
         case repeated([ConsentEvent])
     }
 
@@ -74,21 +78,23 @@ struct WriteExecutor {
         switch try targets(of: command) {
         case .failure(let failure): return .refused(failure.refusals)
         case .success(let targets):
-            if dryRun { return .recorded([]) }
+            if dryRun { return .recorded(0..<0) }
             if command.kind == .erase { return try erase(command, targets) }
-            let isBare = command.via == .import ? try isErasedForGood(command) : false
-            var events: [ConsentEvent] = []
+            // What a list says of an erased person is kept by the key alone.
+            let isBare =
+                command.via == .import && command.kind.isRefusal ? try isErasedForGood(command) : false
             for target in targets {
-                var event = event(of: command, target)
-                if isBare { event.personal?.removeTexts() }
-                events.append(try stage(event, target.subject))
+                var target = target
+                if isBare { target.subject = target.subject.withoutTexts }
+                try stage(event(of: command, target), target.subject)
             }
-            return .recorded(events)
+            return .recorded(stagedCount - targets.count..<stagedCount)
         }
     }
 
     /// The result of an earlier write with the same event id, if there was one.
     private func earlierResult(of command: WriteCommand) throws(RegisterError) -> Outcome? {
+        if isCertainlyNew(command) { return nil }
         var events: [ConsentEvent] = []
         var position = 0
         // There are gaps where no channel fitted a contact point, so all named ones are asked for.
@@ -109,6 +115,13 @@ struct WriteExecutor {
             }
             position += 1
         }
+    }
+
+    /// Whether no event can have the write's id: the id is of the content, so an event of that id is about
+    /// one of the same contact points, and none of them is on file.
+    private func isCertainlyNew(_ command: WriteCommand) -> Bool {
+        guard command.isNamedByContent, !command.contacts.isEmpty else { return false }
+        return !command.contacts.contains { register.mayHold($0.slot) }
     }
 
     /// Widens a refusal's scope where nothing or something unknown is named: it is never turned away.
@@ -162,7 +175,8 @@ struct WriteExecutor {
 
     private func draft(of command: WriteCommand) throws(RegisterError) -> GrantDraft {
         var draft = GrantDraft(controller: command.controller)
-        draft.contacts = command.contacts.map { DraftContact(kind: $0.kind) } + command.badContacts
+        draft.contacts = command.contacts.map { DraftContact(kind: $0.kind) }
+        if !command.badContacts.isEmpty { draft.contacts += command.badContacts }
         draft.channels = command.channels
         draft.hasUnknownChannel = command.hasUnknownChannel
         draft.purposes = command.purposes
@@ -306,19 +320,19 @@ struct WriteExecutor {
         }
     }
 
-    mutating func stage(
-        _ event: ConsentEvent, _ subject: WriteSubject
-    ) throws(RegisterError) -> ConsentEvent {
-        let staged = try stage(event)
-        if let state = staged.state { changedStates[subject.slot] = state }
-        return staged.event
+    /// Stages an event about a contact point.
+    mutating func stage(_ event: ConsentEvent, _ subject: WriteSubject) throws(RegisterError) {
+        let staged = try register.stage(event, seal: subject.seal)
+        if let profile = staged.profile { changedProfiles.append((subject.slot, profile)) }
+        stagedEvents.append(staged.event)
     }
 
-    /// Stages an event in the register.
-    mutating func stage(_ event: ConsentEvent) throws(RegisterError) -> Staged {
+    /// Stages an event about no contact point.
+    /// - Returns: its sequence.
+    mutating func stage(_ event: ConsentEvent) throws(RegisterError) -> UInt64 {
         let staged = try register.stage(event)
         stagedEvents.append(staged.event)
-        return staged
+        return staged.event.sequence
     }
 
     /// Events staged so far.
@@ -381,7 +395,8 @@ struct WriteExecutor {
         var event = event(of: confirmed, target)
         event.refersTo = sequence
         event.source = grant.source
-        return .recorded([try stage(event, target.subject)])
+        try stage(event, target.subject)
+        return .recorded(stagedCount - 1..<stagedCount)
     }
 
     /// Whether a grant's cells wait for a confirmation. A second grant does not restart the wait of the
@@ -415,7 +430,7 @@ struct WriteExecutor {
             refusedCount += 1
             response.status = .refused
             response.refusals = refusals.map(detail)
-        case .recorded(let events): try fill(&response, .recorded, events)
+        case .recorded(let places): try fill(&response, .recorded, Array(stagedEvents[places]))
         case .repeated(let events): try fill(&response, .repeated, events)
         }
         return response
@@ -469,11 +484,12 @@ struct WriteExecutor {
             case .repeated(let events):
                 response.repeated += 1
                 response.sequence = max(response.sequence, events.map(\.sequence).max() ?? 0)
-            case .recorded(let events):
+            case .recorded(let places):
                 response.recorded += 1
-                response.sequence = max(response.sequence, events.map(\.sequence).max() ?? 0)
-                var isUnproven = events.first?.kind == .unprovenImport
-                if dryRun { isUnproven = try self.isUnproven(command) }
+                if let last = stagedEvents[places].last { response.sequence = last.sequence }
+                let isUnproven =
+                    dryRun
+                    ? try self.isUnproven(command) : stagedEvents[places].first?.kind == .unprovenImport
                 guard isUnproven else { continue }
                 response.unproven += 1
                 response.issues.append(

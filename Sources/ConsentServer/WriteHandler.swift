@@ -255,28 +255,29 @@ private struct WriteDraft {
 
     private func made() throws(WireError) -> WriteCommand {
         try check("contacts", contacts.count, Wire.Limits.contactsMax)
-        let texts = [
-            ("reference", reference), ("staff", staff), ("ip", evidence?.ip ?? ""),
-            ("user_agent", evidence?.userAgent ?? ""), ("url", evidence?.url ?? ""),
-            ("template_values", evidence?.templateValues ?? ""),
-        ]
-        for (name, text) in texts { try check(name, text.utf8.count, Wire.Limits.textBytesMax) }
-        let keyring = connection.core.keyring
-        let entry = connection.catalogue.catalogue.controllers[controller]
+        let limit = Wire.Limits.textBytesMax
+        try check("reference", reference.utf8.count, limit)
+        try check("staff", staff.utf8.count, limit)
+        if let evidence {
+            try check("ip", evidence.ip.utf8.count, limit)
+            try check("user_agent", evidence.userAgent.utf8.count, limit)
+            try check("url", evidence.url.utf8.count, limit)
+            try check("template_values", evidence.templateValues.utf8.count, limit)
+        }
         var addresses: [ContactAddress] = []
         var problems: [DraftContact] = []
         for contact in contacts {
-            let kind = ContactKind(contact.kind) ?? (contact.address.contains("@") ? .email : .phone)
+            let isEmail = contact.address.utf8.contains(UInt8(ascii: "@"))
+            let kind = ContactKind(contact.kind) ?? (isEmail ? .email : .phone)
             do throws(AddressError) {
                 addresses.append(
                     try ContactAddress(
-                        kind: kind, text: contact.address,
-                        region: entry.flatMap { PhoneRegion(code: $0.region) }))
+                        kind: kind, text: contact.address, region: kind == .phone ? region : nil))
             } catch {
                 problems.append(DraftContact(kind: kind, problem: error))
             }
         }
-        let mac = keyring.contentMAC(content(addresses))
+        let mac = contentMAC(addresses)
         var command = WriteCommand(
             kind: kind, controller: controller, eventID: eventID.map(EventID.init) ?? mac, contentMAC: mac,
             contacts: [])
@@ -303,6 +304,11 @@ private struct WriteDraft {
         return command
     }
 
+    /// Region whose national phone numbers the controller's writes may hold.
+    private var region: PhoneRegion? {
+        connection.catalogue.catalogue.controllers[controller].flatMap { PhoneRegion(code: $0.region) }
+    }
+
     private func subject(_ address: ContactAddress, of command: WriteCommand, position: Int) -> WriteSubject {
         let keyring = connection.core.keyring
         let key = address.normalised.withUnsafeBytes {
@@ -317,12 +323,13 @@ private struct WriteDraft {
         personal.staff = staff
         personal.evidence = command.evidence
         return WriteSubject(
-            kind: address.kind, slot: keyring.slotKey(key, controller: controller), personal: personal)
+            kind: address.kind, slot: keyring.slotKey(key, controller: controller), personal: personal,
+            seal: PersonalSeal(personal, salt: connection.salts.next()))
     }
 
-    /// What makes two writes the same. A write without a time of its own and without an id is never the same
-    /// as another: two withdrawals by the same person on two days are two events.
-    private func content(_ addresses: [ContactAddress]) -> [UInt8] {
+    /// MAC of what makes two writes the same. A write without a time of its own and without an id is never
+    /// the same as another: two withdrawals by the same person on two days are two events.
+    private func contentMAC(_ addresses: [ContactAddress]) -> EventID {
         let isAnonymous = eventID == nil && occurredAt == nil
         var writer = FrameWriter(minimumCapacity: 512)
         writer.append(kind.rawValue)
@@ -335,18 +342,41 @@ private struct WriteDraft {
         writer.append(attestations)
         writer.append(occurredAt ?? 0)
         writer.append(isAnonymous ? UInt64.random(in: 1...UInt64.max) : 0)
-        var parts = addresses.map { [$0.kind.rawValue] + $0.normalised }
-        parts += [notice?.bytes ?? [], memo?.bytes ?? [], Array(reference.utf8), Array(staff.utf8), token]
-        if let restrictUntil { parts.append(withUnsafeBytes(of: restrictUntil.littleEndian) { Array($0) }) }
-        for part in parts {
-            writer.append(UInt32(part.count))
-            writer.append(part.span.bytes)
+        for address in addresses {
+            writer.append(UInt32(1 + address.normalised.count))
+            writer.append(address.kind.rawValue)
+            writer.append(address.normalised.span.bytes)
         }
-        return writer.withBytes { Array($0) }
+        writer.append(part: notice)
+        writer.append(part: memo)
+        writer.append(part: reference)
+        writer.append(part: staff)
+        writer.append(UInt32(token.count))
+        writer.append(token.span.bytes)
+        if let restrictUntil {
+            writer.append(UInt32(8))
+            writer.append(restrictUntil)
+        }
+        return writer.withBytes { connection.core.keyring.contentMAC($0) }
     }
 
     private func check(_ name: String, _ value: Int, _ limit: Int) throws(WireError) {
         guard value <= limit else { throw .overLimit(name: name, value: value, limit: limit) }
+    }
+}
+
+extension FrameWriter {
+    /// Appends a part of a content with its byte count in front; nothing where it is absent.
+    fileprivate mutating func append(part digest: Wire.Bytes32?) {
+        append(UInt32(digest == nil ? 0 : 32))
+        guard let digest else { return }
+        let offset = appendUninitialized(32)
+        digest.store(in: &self, at: offset)
+    }
+
+    fileprivate mutating func append(part text: String) {
+        append(UInt32(text.utf8.count))
+        append(text.utf8.span.bytes)
     }
 }
 

@@ -65,7 +65,7 @@ extension ChannelSet {
         var set = ChannelSet()
         for wire in list {
             if let channel = Channel(wire) {
-                set.formUnion(ChannelSet([channel]))
+                set.formUnion(ChannelSet(channel))
             } else if wire == .all || unknownMeansAll {
                 set.formUnion(.all)
             } else {
@@ -86,7 +86,7 @@ extension PurposeSet {
         var set = PurposeSet()
         for number in list {
             if let purpose = PurposeID(rawValue: number) {
-                set.formUnion(PurposeSet([purpose]))
+                set.formUnion(PurposeSet(purpose))
             } else if number == 0 || unknownMeansAll {
                 set.formUnion(.all)
             } else {

@@ -26,12 +26,18 @@ extension EventID {
 
 extension Digest32 {
     /// The 32 bytes, in wire order.
-    public init(_ bytes: Wire.Bytes32) { self = Digest32(bytes.bytes) ?? .zero }
+    @inlinable
+    public init(_ bytes: Wire.Bytes32) {
+        self.init(word0: bytes.word0, word1: bytes.word1, word2: bytes.word2, word3: bytes.word3)
+    }
 }
 
 extension Wire.Bytes32 {
     /// The 32 bytes, in wire order.
-    public init(_ digest: Digest32) { self = Wire.Bytes32(digest.bytes) ?? Wire.Bytes32() }
+    @inlinable
+    public init(_ digest: Digest32) {
+        self.init(word0: digest.word0, word1: digest.word1, word2: digest.word2, word3: digest.word3)
+    }
 }
 
 extension Timestamp {

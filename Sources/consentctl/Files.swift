@@ -61,6 +61,13 @@ final class InputFile: Sendable {
 
     deinit { if descriptor > 0 { close(descriptor) } }
 
+    /// Bytes of the file; nil for what is no plain file.
+    var size: Int? {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(status.st_size)
+    }
+
     /// The next bytes, none at the end.
     func next() throws -> [UInt8] { try Files.readSome(descriptor, name: path) }
 }

@@ -1,8 +1,9 @@
 // import: rows of a CSV file into the register.
 //
-// The file is read once, from front to back, and never held whole; rows go out in requests of 500, a few of
-// them in flight at a time. Bad rows are listed and kept out, good rows are recorded, and running it again
-// changes nothing.
+// The file is read once, from front to back, and never held whole; rows go out in requests of up to 1,000, a
+// few of them in flight at a time. Bad rows are listed and kept out, good rows are recorded. A row is named
+// by its content, so the same file again changes nothing: an import that was cut short, on either side, is
+// finished by running it again.
 
 import ArgumentParser
 import ConsentClient
@@ -14,74 +15,124 @@ struct ImportCommand: ClientCommand {
             Columns: event,controller,channels,purposes,email,phone,reference,occurred_at,source,act,notice \
             and optionally opaque,staff,memo,attestations,event_id; UTF-8, RFC 4180, several values \
             separated by |. Bad rows are listed with line and column; good rows are kept; running it again \
-            changes nothing. \
+            changes nothing, and finishes an import that was cut short. \
             Exit status 65 when there were bad rows.
             """)
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var language: LanguageOptions
     @Argument(help: ArgumentHelp("The file; - for stdin.", valueName: "file")) var file: String
     @Flag(help: "Only say what would happen.") var dryRun = false
+    @Flag(help: "Show no progress.") var quiet = false
     @Option(help: ArgumentHelp("File to list the bad rows in, as CSV.", valueName: "file")) var errors:
         String?
 
-    private static let batchCount = 500
-    private static let inFlightMax = 4
+    private static let inFlightMax = 12
 
     func run(_ client: ConsentClient) async throws {
         let catalogue = try await CatalogueView(client)
         let source = try ImportSource(file, catalogue.codes)
-        var report = ImportReport(dryRun: dryRun, catalogueSequence: catalogue.listing.sequence)
-        var progress = Progress(unit: "rows")
+        var report = try ImportReport(
+            isDryRun: dryRun, isJSON: connection.json, locale: language.sentences, errors: errors,
+            sequence: catalogue.listing.sequence)
+        var progress = Progress(unit: "rows", quiet ? .off : .everywhere)
+        var failure: (any Error)?
+        do {
+            try await send(source, client, &report, &progress)
+        } catch {
+            failure = error
+        }
+        progress.end()
+        try report.finish()
+        if let failure { throw Self.interrupted(failure, after: report.rowCount) }
+        if report.hasBadRows { throw CommandFailure(.badData) }
+    }
+
+    /// Sends batch after batch and reports each, in the order of the file.
+    private func send(
+        _ source: ImportSource, _ client: ConsentClient, _ report: inout ImportReport,
+        _ progress: inout Progress
+    ) async throws {
         try await withThrowingTaskGroup(of: (ImportBatch, ImportResult).self) { group in
+            var answered: [Int: (ImportBatch, ImportResult)] = [:]
+            var reported = 0
             var inFlight = 0
             while true {
-                let batch = try source.next(Self.batchCount, &report)
-                if !batch.rows.isEmpty {
-                    group.addTask { (batch, try await client.importRows(batch.rows, dryRun: dryRun)) }
+                let batch = try source.next()
+                if let batch {
                     inFlight += 1
+                    group.addTask {
+                        if batch.rows.isEmpty { return (batch, ImportResult()) }
+                        return (batch, try await client.importRows(batch.rows, dryRun: dryRun))
+                    }
                 }
-                let isLast = batch.rows.isEmpty
-                while inFlight > (isLast ? 0 : Self.inFlightMax - 1),
+                while inFlight > (batch == nil ? 0 : Self.inFlightMax - 1),
                     let (batch, result) = try await group.next()
                 {
                     inFlight -= 1
-                    report.add(result, batch, locale: language.sentences)
-                    progress.show(report.rows)
+                    answered[batch.number] = (batch, result)
+                    while let (batch, result) = answered.removeValue(forKey: reported) {
+                        try report.add(result, batch, &progress)
+                        progress.show(report.rowCount, fraction: source.fraction(of: batch))
+                        reported += 1
+                    }
                 }
-                if isLast { break }
+                if batch == nil { return }
             }
         }
-        progress.end()
-        report.sort()
-        if let errors { try OutputFile.write(report.errorsCSV, to: errors) }
-        report.print(json: connection.json, listsIssues: errors == nil)
-        if report.hasBadRows { throw CommandFailure(.badData) }
+    }
+
+    /// What to do about an import that did not come to its end.
+    private static func interrupted(_ error: any Error, after rows: Int) -> any Error {
+        guard let error = error as? ConsentClientError else { return error }
+        var failure = CommandFailure(error)
+        failure.message +=
+            "; the answers for the first \(rows) rows are above: run the same command again to finish, rows "
+            + "that are recorded are not recorded twice"
+        return failure
     }
 }
 
-/// Rows of one request, and the lines that they came from.
+/// Rows of one request, the lines that they came from, and the rows between them that cannot be read.
 struct ImportBatch: Sendable {
+    /// Its place among the batches of the file, from 0.
+    let number: Int
     var rows: [ImportRow] = []
     var lines: [Int] = []
+    var unreadableCount = 0
+    var issues: [ImportIssue] = []
+    /// Bytes of the file that were read by its end.
+    var endByte = 0
 }
 
 /// The file as a source of batches.
 final class ImportSource {
+    private static let rowsMax = 1_000
+    /// Bytes of the rows of a request, so that its body stays below what a server takes.
+    private static let bytesMax = 1 << 20
+
     private let input: InputFile
-    private let failure = Failure()
+    private let failure: Failure
     private var reader: CSVReader
     private let sheet: ImportSheet
-    private let codes: CatalogueCodes
+    private var rows: ImportRowReader
+    private var batchCount = 0
 
-    private final class Failure { var error: (any Error)? }
+    private final class Failure {
+        var error: (any Error)?
+        var byteCount = 0
+    }
 
     init(_ path: String, _ codes: CatalogueCodes) throws {
         let input = try InputFile(path)
-        let failure = failure
+        let failure = Failure()
         self.input = input
-        self.codes = codes
+        self.failure = failure
         reader = CSVReader {
-            do { return try input.next() } catch {
+            do {
+                let bytes = try input.next()
+                failure.byteCount += bytes.count
+                return bytes
+            } catch {
                 failure.error = error
                 return []
             }
@@ -95,161 +146,61 @@ final class ImportSource {
         case .success(let record):
             do throws(SheetIssue) {
                 sheet = try ImportSheet(header: record)
+                rows = ImportRowReader(sheet, codes)
             } catch {
                 throw CommandFailure(.badData, "\(path), \(error)")
             }
         }
     }
 
-    /// The next good rows, none at the end; bad ones go to the report.
-    func next(_ count: Int, _ report: inout ImportReport) throws -> ImportBatch {
-        var batch = ImportBatch()
-        while batch.rows.count < count, let result = reader.next() {
-            report.rows += 1
+    /// The next rows; nil at the end.
+    func next() throws -> ImportBatch? {
+        var batch = ImportBatch(number: batchCount)
+        var byteCount = 0
+        while batch.rows.count + batch.unreadableCount < Self.rowsMax, byteCount < Self.bytesMax,
+            let result = reader.next()
+        {
             switch result {
-            case .failure(let error): report.addUnreadable(error, sheet.columns)
+            case .failure(let error): add(error, to: &batch)
             case .success(let record):
-                switch sheet.row(record, codes) {
+                byteCount += record.byteCount
+                switch rows.row(record) {
                 case .success(let row):
                     batch.rows.append(row)
                     batch.lines.append(record.line)
-                case .failure(let issues): report.addUnreadable(issues)
+                case .failure(let issues): add(issues, to: &batch)
                 }
             }
         }
         if let error = failure.error { throw error }
+        guard !batch.rows.isEmpty || batch.unreadableCount > 0 else { return nil }
+        batch.endByte = failure.byteCount
+        batchCount += 1
         return batch
     }
-}
 
-/// What became of the whole file.
-struct ImportReport {
-    /// One line of the list of bad rows.
-    struct Issue {
-        var line: Int
-        var column: Int
-        var name: String
-        var code: String
-        var reason: String
+    /// The share of the file that is done with a batch; nil where the file's size is not known.
+    func fraction(of batch: ImportBatch) -> Double? {
+        guard let size = input.size, size > 0 else { return nil }
+        return Double(batch.endByte) / Double(size)
     }
 
-    let dryRun: Bool
-    var rows = 0
-    var total = ImportResult()
-    var unreadable = 0
-    var issues: [Issue] = []
-
-    init(dryRun: Bool, catalogueSequence: UInt64) {
-        self.dryRun = dryRun
-        total.sequence = catalogueSequence
+    private func add(_ error: CSVError, to batch: inout ImportBatch) {
+        batch.unreadableCount += 1
+        let name = sheet.columns.indices.contains(error.column - 1) ? sheet.columns[error.column - 1] : ""
+        batch.issues.append(
+            ImportIssue(
+                line: error.line, column: error.column, name: name, code: ImportIssue.unreadable,
+                reason: error.reason))
     }
 
-    var hasBadRows: Bool { unreadable + total.refused > 0 }
-
-    mutating func addUnreadable(_ error: CSVError, _ columns: [String]) {
-        unreadable += 1
-        let name = columns.indices.contains(error.column - 1) ? columns[error.column - 1] : ""
-        issues.append(
-            Issue(
-                line: error.line, column: error.column, name: name, code: "unreadable", reason: error.reason))
-    }
-
-    mutating func addUnreadable(_ row: SheetIssues) {
-        unreadable += 1
+    private func add(_ row: SheetIssues, to batch: inout ImportBatch) {
+        batch.unreadableCount += 1
         for issue in row.issues {
-            issues.append(
-                Issue(
-                    line: issue.line, column: issue.field.column, name: issue.field.name, code: "unreadable",
-                    reason: issue.field.reason))
+            batch.issues.append(
+                ImportIssue(
+                    line: issue.line, column: issue.field.column, name: issue.field.name,
+                    code: ImportIssue.unreadable, reason: issue.field.reason))
         }
-    }
-
-    mutating func add(_ result: ImportResult, _ batch: ImportBatch, locale: String) {
-        total.sequence = max(total.sequence, result.sequence)
-        total.recorded += result.recorded
-        total.repeated += result.repeated
-        total.unproven += result.unproven
-        total.refused += result.refused
-        for issue in result.issues where batch.lines.indices.contains(issue.index) {
-            for note in issue.refusals {
-                issues.append(
-                    Issue(
-                        line: batch.lines[issue.index], column: 0, name: "", code: Names.refusal(note.code),
-                        reason: note.sentence(locale: locale)))
-            }
-        }
-    }
-
-    mutating func sort() { issues.sort { ($0.line, $0.column) < ($1.line, $1.column) } }
-
-    /// The bad rows as CSV.
-    var errorsCSV: String {
-        var text = "line,column,name,code,reason\n"
-        for issue in issues {
-            text += "\(issue.line),\(issue.column),\(issue.name),\(issue.code),"
-            text += "\"\(issue.reason.replacing("\"", with: "\"\""))\"\n"
-        }
-        return text
-    }
-
-    func print(json: Bool, listsIssues: Bool) {
-        if json { return printDocument(document) }
-        if listsIssues {
-            for issue in issues {
-                let name = issue.name.isEmpty ? "" : " (\(issue.name))"
-                let place = issue.column == 0 ? "" : ", column \(issue.column)\(name)"
-                let code = issue.code == "unreadable" ? "" : issue.code.uppercased() + ": "
-                Terminal.error("line \(issue.line)\(place): \(code)\(issue.reason)\n")
-            }
-        }
-        var facts = Facts()
-        facts.add(dryRun ? "rows (dry run)" : "rows", String(rows))
-        facts.add(dryRun ? "would be recorded" : "recorded", String(total.recorded))
-        facts.add("recorded before", String(total.repeated))
-        facts.add("of them without proof", "\(total.unproven)\(total.unproven > 0 ? " (they deny)" : "")")
-        facts.add("refused", String(total.refused))
-        facts.add("unreadable", String(unreadable))
-        facts.add("sequence", String(total.sequence))
-        facts.print()
-    }
-
-    private var document: JSON {
-        .members([
-            "rows": .integer(Int64(rows)), "recorded": .integer(Int64(total.recorded)),
-            "repeated": .integer(Int64(total.repeated)), "unproven": .integer(Int64(total.unproven)),
-            "refused": .integer(Int64(total.refused)), "unreadable": .integer(Int64(unreadable)),
-            "sequence": .unsigned(total.sequence), "dryRun": .bool(dryRun),
-            "issues": .array(
-                issues.map { issue in
-                    .members([
-                        "line": .integer(Int64(issue.line)), "column": .integer(Int64(issue.column)),
-                        "name": .string(issue.name), "code": .string(issue.code),
-                        "reason": .string(issue.reason),
-                    ])
-                }),
-        ])
-    }
-}
-
-/// A line on stderr that is written over, on a terminal alone.
-struct Progress {
-    let unit: String
-    private var last = ContinuousClock.now
-    private let start = ContinuousClock.now
-    private var isShown = false
-
-    init(unit: String) { self.unit = unit }
-
-    mutating func show(_ count: Int) {
-        guard Terminal.isErrorTerminal, ContinuousClock.now - last > .milliseconds(100) else { return }
-        last = .now
-        isShown = true
-        let seconds =
-            Double((last - start).components.seconds) + Double((last - start).components.attoseconds) / 1e18
-        Terminal.error("\r\u{1B}[K\(count) \(unit), \(Int(Double(count) / max(seconds, 0.001))) a second")
-    }
-
-    func end() {
-        if isShown { Terminal.error("\r\u{1B}[K") }
     }
 }

@@ -94,6 +94,14 @@ struct RepositoryTests {
         report(DocumentRules.undocumentedLimits(schema: schema.text, reference: reference))
     }
 
+    @Test("every rule of consent names tests that exist")
+    func rulesHaveTests() throws {
+        let list = try #require(Repository.file("Tests/RULES.md"))
+        let names = RuleList.Names(Repository.files)
+        #expect(names.tests.count > 300 && names.stories.count > 100)
+        report(RuleList.findings(list, names))
+    }
+
     private func report(_ findings: [Finding]) {
         for finding in findings { Issue.record("\(finding)") }
     }
@@ -108,6 +116,29 @@ struct PlantedTests {
         at path: String = "Sources/ConsentDomain/Sample.swift"
     ) -> [Int] {
         rule(SourceFile(path: path, text: text)).map(\.line)
+    }
+
+    @Test("rules: a name that no test has, and a rule without one")
+    func ruleList() {
+        let sources = [
+            SourceFile(
+                path: "Tests/A/B.swift",
+                text:
+                    "@Suite struct Some {\n    @Test(arguments: [1]) func one() {}\n    func helper() {}\n    # a story\n}"
+            )
+        ]
+        let list = SourceFile(
+            path: "Tests/RULES.md",
+            text: """
+                | rule | shown by |
+                | --- | --- |
+                | good | `Some.one`, "a story" |
+                | bad | `Some.helper` |
+                | bad | "another story" |
+                | empty | nothing |
+                """)
+        let found = RuleList.findings(list, RuleList.Names(sources)).map(\.line)
+        #expect(found == [4, 5, 6])
     }
 
     @Test("opening")

@@ -55,7 +55,8 @@ import Testing
         same.eventID = granted.eventIDs.first
         #expect(try await client.grant(same).refusals.map(\.refusal) == [.erased])
 
-        // A later refusal leaves it erased; a list cannot bring the person back, and is not stored.
+        // A later refusal leaves it erased; a list cannot bring the person back, and is not stored. Its
+        // refusals are: no refusal is ever turned away.
         _ = try await client.withdraw(salon.refusal(address))
         #expect(try await reason() == .erased)
         let before = try await client.stats().sequence

@@ -60,6 +60,24 @@ import WireProtocol
         #expect(daemon.program.wait().code == 0)
     }
 
+    @Test func aConnectionThatReadsNothingIsToldAndCut() async throws {
+        let server = try await TestServer.start { $0.limits.slowReaderSeconds = 3 }
+        let client = try FrameClient(server.address)
+        var bytes: [UInt8] = []
+        for stream in 1...15_000 {
+            bytes += FrameClient.request(.memo, UInt32(stream), Wire.MemoRequest(locale: "fr"))
+        }
+        send(bytes, by: client)
+        // Stuck for 3 s, found out within another, and cut 3 s after that.
+        try await Task.sleep(for: .milliseconds(4_800))
+        var last: FrameClient.Received?
+        while let frame = client.receive() { last = frame }
+        #expect(last?.header.kind == .goaway)
+        let goaway: Wire.Goaway? = try last?.decoded()
+        #expect(goaway?.reason == .slowReader, "\(String(describing: goaway))")
+        await server.server.drain()
+    }
+
     @Test func tenThousandChecksUnreadDoNotHinderOthers() async throws {
         let server = try await TestServer.start()
         let admin = try await server.admin()

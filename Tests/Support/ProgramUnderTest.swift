@@ -17,12 +17,23 @@ public final class ProgramUnderTest: @unchecked Sendable {
     public var id: Int32 { process.processIdentifier }
 
     /// Starts a program.
-    public init(_ name: String, _ arguments: [String]) throws {
+    /// - Parameters:
+    ///   - input: what it reads as standard input.
+    ///   - errorTerminal: a terminal that it writes errors to; nil: `wait` returns them.
+    public init(
+        _ name: String, _ arguments: [String], input: FileHandle = .nullDevice,
+        errorTerminal: FileHandle? = nil
+    ) throws {
         process.executableURL = Self.folder.appendingPathComponent(name)
         process.arguments = arguments
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = input
         process.standardOutput = output
-        process.standardError = errors
+        if let errorTerminal {
+            process.standardError = errorTerminal
+            try errors.fileHandleForWriting.close()
+        } else {
+            process.standardError = errors
+        }
         try process.run()
     }
 
@@ -42,6 +53,15 @@ public final class ProgramUnderTest: @unchecked Sendable {
             if chunk.isEmpty { return nil }
             pending.append(chunk)
         }
+    }
+
+    /// The most memory that the program has had, in bytes, as Linux tells while it runs; nil elsewhere.
+    public var residentBytesMax: Int? {
+        guard let status = try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+            let kilobytes = Int(line.filter(\.isNumber))
+        else { return nil }
+        return kilobytes * 1024
     }
 
     /// Sends a signal.

@@ -2,7 +2,8 @@
 # Measures the server with consent-load against the floors below, prints a table and writes .build/bench/report.json.
 #
 # One server on one core and one load generator on another, a test register with RECIPIENTS recipients (1,000,000),
-# DURATION a row (10s). ONLY=T1,T4 runs some rows. Floors are for two cores of a small shared machine.
+# DURATION a row (10s). ONLY=T1,T4 runs some rows. Floors are for two cores of a small shared machine. T12 imports
+# IMPORT_ROWS rows (1,000,000) of a CSV file into a register of its own, and is free to use both cores.
 # Exit status 1 when a row is below its floor, when an answer was wrong, or when a run was not valid.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -11,6 +12,7 @@ bin=.build/release
 folder=.build/bench
 state=$folder/state
 recipients=${RECIPIENTS:-1000000}
+import_rows=${IMPORT_ROWS:-1000000}
 duration=${DURATION:-10s}
 only=,${ONLY:-},
 . tools/scripts/lib.sh
@@ -26,6 +28,7 @@ rows=(
     "T7|index, bytes a recipient|bytes|40|lower"
     "T8|start until it serves|seconds|2|lower"
     "T9P|durable grants, 64 in flight|grants/s|20000|higher"
+    "T12|consentctl import, all proofs kept|rows/s|50000|higher"
 )
 
 wanted() { [ "$only" = ",," ] || [[ "$only" == *",$1,"* ]]; }
@@ -61,16 +64,86 @@ load() {
 
 rm -rf "$folder"
 mkdir -p "$folder"
-for line in "${rows[@]}"; do wanted "${line%%|*}" && some=yes; done
+for line in "${rows[@]}"; do
+    wanted "${line%%|*}" || continue
+    some=yes
+    [ "${line%%|*}" = T12 ] || on_recipients=yes
+done
 [ -n "${some:-}" ] || { echo "error: ONLY=$ONLY names no row" >&2; exit 64; }
 
-serve --init --test-register
-echo "Filling a test register with $recipients recipients..."
-"${on_client[@]}" "$bin/consent-load" seed --server "$server" --token-file "$state/admin.token" \
-    --recipients "$recipients" --seed 1 --bulk >"$folder/seed.log" 2>&1 || {
-    tail -n 5 "$folder/seed.log" >&2
-    exit 1
+ctl() { "$bin/consentctl" "$@" --server "$server" --token-file "$state/admin.token"; }
+
+# processor_seconds PID : what a process has used so far, user and system.
+processor_seconds() { awk -v tick="$(getconf CLK_TCK)" '{ print ($14 + $15) / tick }' "/proc/$1/stat" 2>/dev/null; }
+
+# csv_rows COUNT NOTICE : grants, of which one in twenty is by SMS, and as many refusals; each of a person of its own.
+csv_rows() {
+    awk -v count="$1" -v notice="$2" 'BEGIN {
+        print "event,controller,channels,purposes,email,phone,reference,occurred_at,source,act,notice"
+        for (i = 1; i <= count; i++) {
+            n = i * 7919 % 1000000007
+            time = sprintf("2025-%02d-%02dT%02d:%02d:%02d+01:00", 1 + n % 12, 1 + n % 28, n % 24, n % 60, n * 7 % 60)
+            if (i % 20 == 0) printf "refuse,salon,all,all,customer%d@mail.example,,C-%d,%s,salon,,\n", n, i, time
+            else if (i % 20 == 1)
+                printf "grant,salon,sms,promotions,,+336%08d,C-%d,%s,salon,ticked-box,%s\n", i, i, time, notice
+            else
+                printf "grant,salon,email,promotions|newsletter,customer%d@mail.example,,C-%d,%s,widget,ticked-box,%s\n",
+                    n, i, time, notice
+        }
+    }'
 }
+
+# T12: imports a file, and leaves rows/s, the CPU seconds of both sides and the most memory of consentctl.
+measure_import() {
+    local state=$folder/import-state on_server=() notice before after client resident=0 now=0 pid
+    serve --init
+    {
+        ctl controller put --id 7 --code salon --name Salon --region FR
+        ctl purpose put --id 3 --code promotions --title Promotions --class marketing
+        ctl purpose put --id 4 --code newsletter --title Newsletter --class marketing
+    } >"$folder/T12.log" 2>&1
+    notice=$(echo "I agree to offers and news by e-mail and SMS." | ctl notice put --locale en --channels email,sms \
+        --purposes promotions,newsletter --controllers salon --text - --box unticked --terms-separate \
+        --withdrawal-explained --data-use-explained | grep -oE '[0-9a-f]{64}' | head -n 1)
+    csv_rows "$import_rows" "$notice" >"$folder/rows.csv"
+    echo "Importing $import_rows rows..."
+    before=$(processor_seconds "$server_pid")
+    "$bin/consentctl" import "$folder/rows.csv" --quiet --json --server "$server" --token-file "$state/admin.token" \
+        >"$folder/T12.json" 2>>"$folder/T12.log" &
+    pid=$!
+    # Read while it runs: what it uses in its last twentieth of a second is not seen.
+    while kill -0 "$pid" 2>/dev/null; do
+        now=$(processor_seconds "$pid")
+        client=${now:-$client}
+        now=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status" 2>/dev/null)
+        resident=${now:-$resident}
+        sleep 0.05
+    done
+    wait "$pid" || { echo "T12: consentctl import failed:"; tail -n 5 "$folder/T12.log"; } >&2
+    after=$(processor_seconds "$server_pid")
+    stop_server TERM
+    awk -v rows="$(json_number recorded <"$folder/T12.json")" -v seconds="$(json_number seconds <"$folder/T12.json")" \
+        'BEGIN { if (seconds > 0) printf "%.0f\n", rows / seconds }' >"$folder/T12.txt"
+    import_figures=$(awk -v rows="$import_rows" -v client="$client" -v server="$after" -v before="$before" \
+        -v kilobytes="$resident" 'BEGIN {
+            printf "{\"rows\": %d, \"cpuSecondsPerMillion\": {\"client\": %.2f, \"server\": %.2f}, ", rows,
+                client * 1e6 / rows, (server - before) * 1e6 / rows
+            printf "\"clientResidentBytesMax\": %d}", kilobytes * 1024
+        }')
+    rm -rf "$state" "$folder/rows.csv"
+}
+import_figures=null
+if wanted T12; then measure_import; fi
+
+if [ -n "${on_recipients:-}" ]; then
+    serve --init --test-register
+    echo "Filling a test register with $recipients recipients..."
+    "${on_client[@]}" "$bin/consent-load" seed --server "$server" --token-file "$state/admin.token" \
+        --recipients "$recipients" --seed 1 --bulk >"$folder/seed.log" 2>&1 || {
+        tail -n 5 "$folder/seed.log" >&2
+        exit 1
+    }
+fi
 
 # measure ID : runs the row and prints its figure; nothing when it failed.
 measure() {
@@ -81,7 +154,7 @@ measure() {
         T4) load T4 check "${checks[@]}" --connections 50 --in-flight 16 && json_number checksPerSecond <"$folder/T4.json" ;;
         T5) load T5 check "${checks[@]}" --connections 50 --in-flight 1 && json_number checksPerSecond <"$folder/T5.json" ;;
         T7)
-            "$bin/consentctl" stats --json --server "$server" --token-file "$state/admin.token" >"$folder/stats.json" || return
+            ctl stats --json >"$folder/stats.json" || return
             awk -v bytes="$(json_number indexBytes <"$folder/stats.json")" \
                 -v recipients="$(json_number recipients <"$folder/stats.json")" \
                 'BEGIN { if (recipients > 0) printf "%.2f\n", bytes / recipients }'
@@ -100,7 +173,7 @@ measure() {
 settle() {
     local waited
     for ((waited = 0; waited < 240; waited++)); do
-        "$bin/consentctl" stats --json --server "$server" --token-file "$state/admin.token" >"$folder/stats.json"
+        ctl stats --json >"$folder/stats.json"
         awk -v sequence="$(json_number sequence <"$folder/stats.json")" \
             -v derived="$(json_number derivedSequence <"$folder/stats.json")" \
             'BEGIN { exit sequence - derived > 100000 }' && return
@@ -124,7 +197,7 @@ measure_start() {
     serve
     awk -v from="${from/,/.}" -v to="${EPOCHREALTIME/,/.}" 'BEGIN { printf "%.3f\n", to - from }' >"$folder/T8.txt"
 }
-measure_start
+if wanted T8; then measure_start; fi
 
 printf '\n%-4s %-38s %14s %14s %12s  %s\n' id work measured floor "server busy" verdict
 failures=0
@@ -132,7 +205,10 @@ json_rows=
 for line in "${rows[@]}"; do
     IFS='|' read -r id work unit floor better <<<"$line"
     wanted "$id" || continue
-    if [ "$id" = T8 ]; then ours=$(cat "$folder/T8.txt"); else ours=$(measure "$id"); fi
+    case "$id" in
+        T8 | T12) ours=$(cat "$folder/$id.txt") ;;
+        *) ours=$(measure "$id") ;;
+    esac
     verdict=$(awk -v ours="${ours:-none}" -v floor="$floor" -v better="$better" 'BEGIN {
         if (ours == "none") print "FAILED"
         else print (better == "higher" ? ours + 0 >= floor : ours + 0 <= floor) ? "ok" : "BELOW FLOOR"
@@ -145,7 +221,7 @@ for line in "${rows[@]}"; do
     {\"id\": \"$id\", \"work\": \"$work\", \"unit\": \"$unit\", \"ours\": ${ours:-null}, \"peer\": null, \"peerName\": null,"
     json_rows+=" \"busy\": ${share:-null}, \"peerBusy\": null, \"ratio\": null, \"floor\": $floor, \"goal\": null, \"verdict\": \"$verdict\"}"
 done
-stop_server TERM
+stop_leftover_server
 
 machine=$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)
 cat >"$folder/report.json" <<JSON
@@ -153,10 +229,12 @@ cat >"$folder/report.json" <<JSON
   "machine": "${machine:-$(uname -m)}, $(nproc) cores",
   "commit": "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)",
   "recipients": $recipients,
+  "import": $import_figures,
   "rows": [$json_rows
   ]
 }
 JSON
+if [ "$import_figures" != null ]; then printf '\nT12: %s\n' "$import_figures"; fi
 printf '\nA server that was busy for much less than 1.00 shared its core with other programs, or waited for the client.\n'
 printf 'Report: %s\n' "$folder/report.json"
 [ "$failures" -eq 0 ]

@@ -3,23 +3,61 @@
 // A field is bare or in quotes; in quotes it may hold commas, line breaks and doubled quotes. Lines end with
 // LF or CRLF, the last one may end with nothing; a byte order mark in front and empty lines are skipped.
 //
+// A line without quotes that lies whole in what was read is cut where it lies; all else goes through a state
+// machine byte by byte. Both give the same records: the tests cut files at every place.
+//
 // Invariant: every byte is read once; a record with an error costs only itself, reading goes on at the next
 // line.
 
-/// One field of a record.
-package struct CSVField: Hashable, Sendable {
-    /// The field's text, quotes removed.
-    package var text: String
-    /// Line on which it starts, from 1.
-    package var line: Int
-}
-
-/// One record.
+/// One record: its fields' bytes, quotes removed, and where each begins and ends.
+///
+/// Nothing is copied from a plain line: `bytes` is then the piece of the file that was read.
 package struct CSVRecord: Hashable, Sendable {
+    /// One field.
+    package struct Field: Hashable, Sendable {
+        /// Its place in `bytes`; well-formed UTF-8.
+        package var range: Range<Int>
+        /// Line on which it starts, from 1.
+        package var line: Int
+    }
+
     /// Line on which it starts, from 1.
-    package var line: Int
-    /// Its fields, in order; at least one.
-    package var fields: [CSVField]
+    package fileprivate(set) var line = 1
+    /// In order; at least one.
+    package fileprivate(set) var fields: [Field] = []
+    fileprivate var bytes: [UInt8] = []
+
+    /// No record yet.
+    package init() {}
+
+    /// Bytes of its fields.
+    package var byteCount: Int {
+        (fields.last?.range.upperBound ?? 0) - (fields.first?.range.lowerBound ?? 0)
+    }
+
+    /// A field's text.
+    package func text(_ place: Int) -> String {
+        withBytes(place) { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Lends a field's bytes.
+    @inline(__always)
+    package func withBytes<Result>(_ place: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        let range = fields[place].range
+        return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+    }
+
+    /// Equal fields on equal lines.
+    package static func == (left: Self, right: Self) -> Bool {
+        left.line == right.line && left.fields.map(\.line) == right.fields.map(\.line)
+            && left.fields.indices.map(left.text) == right.fields.indices.map(right.text)
+    }
+
+    /// Feeds what `==` compares.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(line)
+        for place in fields.indices { hasher.combine(text(place)) }
+    }
 }
 
 /// What is wrong with a record, and where.
@@ -82,11 +120,13 @@ package struct CSVReader {
     private var line = 1
 
     private var place = Place.fieldStart
-    private var fields: [CSVField] = []
-    private var field: [UInt8] = []
+    /// The record so far, and where its open field starts in its bytes.
+    private var record = CSVRecord()
+    private var fieldStart = 0
     private var fieldLine = 1
-    private var recordLine = 1
     private var hasContent = false
+    /// Of the last record.
+    private var fieldCount = 0
     private var failure: CSVError?
 
     /// - Parameter read: gives the next bytes; none means the end.
@@ -106,6 +146,9 @@ package struct CSVReader {
 
     /// The next record, or what is wrong with it; nil at the end.
     package mutating func next() -> Result<CSVRecord, CSVError>? {
+        while let end = plainLineEnd() {
+            if let record = plainRecord(to: end) { return .success(record) }
+        }
         while let byte = nextByte() {
             let isLineEnd = byte == UInt8(ascii: "\n")
             take(byte)
@@ -115,9 +158,55 @@ package struct CSVReader {
             }
         }
         if place == .quoted && failure == nil {
-            failure = CSVError(line: fieldLine, column: fields.count + 1, kind: .unclosedQuote)
+            failure = CSVError(line: fieldLine, column: record.fields.count + 1, kind: .unclosedQuote)
         }
         return endRecord()
+    }
+
+    // MARK: Plain lines
+
+    /// End of the line at the position; nil where it has quotes, is cut or may be no UTF-8.
+    private func plainLineEnd() -> Int? {
+        let start = position
+        return chunk.withUnsafeBytes { bytes in
+            var bits: UInt8 = 0
+            var end = start
+            while end < bytes.count, bytes[end] != UInt8(ascii: "\n") {
+                if bytes[end] == UInt8(ascii: "\"") { return nil }
+                bits |= bytes[end]
+                end += 1
+            }
+            let isWhole = end < bytes.count && end - start <= Self.fieldBytesMax
+            return isWhole && bits < 0x80 ? end : nil
+        }
+    }
+
+    /// Cuts the line at the position and moves behind it; nil where it is empty.
+    private mutating func plainRecord(to lineEnd: Int) -> CSVRecord? {
+        let start = position
+        var end = lineEnd
+        if end > start, chunk[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+        defer {
+            position = lineEnd + 1
+            line += 1
+            fieldLine = line
+            record.line = line
+        }
+        guard end > start else { return nil }
+        var found = CSVRecord()
+        found.line = line
+        found.bytes = chunk
+        found.fields.reserveCapacity(fieldCount)
+        chunk.withUnsafeBytes { bytes in
+            var fieldStart = start
+            for place in start..<end where bytes[place] == UInt8(ascii: ",") {
+                found.fields.append(CSVRecord.Field(range: fieldStart..<place, line: line))
+                fieldStart = place + 1
+            }
+            found.fields.append(CSVRecord.Field(range: fieldStart..<end, line: line))
+        }
+        fieldCount = found.fields.count
+        return found
     }
 
     // MARK: Bytes
@@ -162,51 +251,55 @@ package struct CSVReader {
     }
 
     private mutating func append(_ byte: UInt8) {
-        guard field.count < Self.fieldBytesMax else {
+        guard record.bytes.count - fieldStart < Self.fieldBytesMax else {
             // An unclosed quote would swallow the rest of the file: the record ends with this line.
             return fail(.fieldTooLong(limit: Self.fieldBytesMax))
         }
-        field.append(byte)
+        record.bytes.append(byte)
     }
 
     private mutating func fail(_ kind: CSVError.Kind) {
-        failure = CSVError(line: line, column: fields.count + 1, kind: kind)
+        failure = CSVError(line: line, column: record.fields.count + 1, kind: kind)
         place = .skipping
     }
 
     // MARK: Fields and records
 
     private mutating func endField() {
-        if let byte = Self.firstBadByte(field) {
-            failure = CSVError(line: fieldLine, column: fields.count + 1, kind: .notUTF8(byte: byte + 1))
+        let range = fieldStart..<record.bytes.count
+        if let byte = Self.firstBadByte(record.bytes[range]) {
+            failure = CSVError(
+                line: fieldLine, column: record.fields.count + 1, kind: .notUTF8(byte: byte + 1))
             place = .skipping
             return
         }
-        fields.append(CSVField(text: String(decoding: field, as: UTF8.self), line: fieldLine))
-        field.removeAll(keepingCapacity: true)
+        record.fields.append(CSVRecord.Field(range: range, line: fieldLine))
+        fieldStart = record.bytes.count
         fieldLine = line
         place = .fieldStart
     }
 
     private mutating func endRecord() -> Result<CSVRecord, CSVError>? {
-        if place == .bare, field.last == UInt8(ascii: "\r") { field.removeLast() }
-        let isEmpty = fields.isEmpty && field.isEmpty && !hasContent
+        let hasBytes = record.bytes.count > fieldStart
+        if place == .bare, hasBytes, record.bytes.last == UInt8(ascii: "\r") { record.bytes.removeLast() }
+        let isEmpty = record.fields.isEmpty && record.bytes.count == fieldStart && !hasContent
         if failure == nil && !isEmpty { endField() }
+        let finished = record
         defer {
-            fields = []
-            field.removeAll(keepingCapacity: true)
+            record = CSVRecord()
+            record.line = line
+            fieldStart = 0
             hasContent = false
             failure = nil
             place = .fieldStart
             fieldLine = line
-            recordLine = line
         }
         if let failure { return .failure(failure) }
-        return isEmpty ? nil : .success(CSVRecord(line: recordLine, fields: fields))
+        return isEmpty ? nil : .success(finished)
     }
 
     /// Position of the first byte that is not part of well-formed UTF-8; nil when all are.
-    private static func firstBadByte(_ bytes: [UInt8]) -> Int? {
+    private static func firstBadByte(_ bytes: ArraySlice<UInt8>) -> Int? {
         if bytes.allSatisfy({ $0 < 0x80 }) || String(validating: bytes, as: UTF8.self) != nil { return nil }
         var decoder = UTF8()
         var iterator = bytes.makeIterator()
