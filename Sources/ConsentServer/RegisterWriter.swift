@@ -110,9 +110,9 @@ final class RegisterWriter {
         guard executor.stagedCount > 0 else { return }
         core.clock.recorded(at: executor.now)
         let changes = executor.changedProfiles
-        for (place, change) in changes.enumerated() {
+        for place in changes.indices {
             if place + 8 < changes.count { core.index.prefetch(changes[place + 8].slot) }
-            try core.index.put(change.slot, profile: change.profile)
+            try core.index.put(changes[place].slot, profile: changes[place].profile)
         }
         if executor.changedCatalogue { postCatalogue() }
         core.index.publish(sequence: register.lastSequence)
