@@ -25,6 +25,7 @@ extension Cell {
 
     /// Takes in an act that no denial beats.
     mutating func install(_ mark: GrantMark) {
+        if grants.isEmpty { return grants = [mark] }
         let place = grants.firstIndex { $0.isLater(than: mark) } ?? grants.endIndex
         grants.insert(mark, at: place)
         // A live grant makes void what came before it: whatever beats it beats that too. An import does the

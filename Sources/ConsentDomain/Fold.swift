@@ -211,12 +211,10 @@ extension ContactState {
 
     /// Whether an erasure, a denial or an invalidation on file beats a grant that comes in now.
     private func isBeaten(_ grant: GrantMark, _ channel: Channel, _ purpose: PurposeID) -> Bool {
-        let denials = [
-            erasure, Self.latest(of: scopedDenials, covering: channel.rawValue, purpose),
-            cell(channel.rawValue, purpose)?.denial,
-            Self.latest(of: invalidations, covering: channel.rawValue, purpose),
-        ]
-        return denials.contains { $0?.beats(grant) ?? false }
+        func beats(_ denial: DenialMark?) -> Bool { denial?.beats(grant) ?? false }
+        return beats(erasure) || beats(Self.latest(of: scopedDenials, covering: channel.rawValue, purpose))
+            || beats(cell(channel.rawValue, purpose)?.denial)
+            || beats(Self.latest(of: invalidations, covering: channel.rawValue, purpose))
     }
 
     private mutating func withCell(_ channel: Channel, _ purpose: PurposeID, _ change: (inout Cell) -> Void) {

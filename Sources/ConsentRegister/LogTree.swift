@@ -4,8 +4,8 @@
 // 40,000 hashes for ten million events. Smaller subtrees of complete blocks are made anew from the events
 // when a proof needs them, which also shows whether the events are still what was hashed.
 //
-// Invariant: levels[k] holds the complete subtrees of 2^(8 + k) leaves; `tail` the leaves after them, less
-// than 256.
+// Invariant: levels[k] holds the complete subtrees of 2^(8 + k) leaves; tailLevels[k] those of 2^k leaves
+// after them, which are less than 256 leaves.
 
 import ConsentProof
 
@@ -16,9 +16,10 @@ struct LogTree {
     static let blockLeafCount = 256
 
     private(set) var levels: [[TreeHash]] = [[]]
-    private(set) var tail: [TreeHash] = []
-    private var tailFrontier = MerkleFrontier()
+    private var tailLevels = [[TreeHash]](repeating: [], count: blockLevel)
 
+    /// The leaves after the last complete block.
+    var tail: [TreeHash] { tailLevels[0] }
     /// Number of complete blocks.
     var blockCount: UInt64 { UInt64(levels[0].count) }
     /// Number of leaves.
@@ -29,14 +30,15 @@ struct LogTree {
 
     /// Appends a leaf by its hash.
     mutating func append(leafHash: TreeHash) {
-        tail.append(leafHash)
-        tailFrontier.append(leafHash: leafHash)
-        if tail.count == Self.blockLeafCount {
-            let root = tailFrontier.root
-            tail.removeAll(keepingCapacity: true)
-            tailFrontier = MerkleFrontier()
-            append(blockRoot: root)
+        var hash = leafHash
+        for level in 0..<Self.blockLevel {
+            tailLevels[level].append(hash)
+            let count = tailLevels[level].count
+            guard count % 2 == 0 else { return }
+            hash = TreeHash.node(tailLevels[level][count - 2], hash)
         }
+        for level in tailLevels.indices { tailLevels[level].removeAll(keepingCapacity: true) }
+        append(blockRoot: hash)
     }
 
     /// Appends a complete block by its root.
@@ -60,7 +62,9 @@ struct LogTree {
         for level in levels.indices.reversed() where blockCount >> UInt64(level) & 1 == 1 {
             peaks.append(levels[level][Int(blockCount >> UInt64(level)) - 1])
         }
-        peaks.append(contentsOf: tailFrontier.peaks)
+        for level in tailLevels.indices.reversed() where tail.count >> level & 1 == 1 {
+            peaks.append(tailLevels[level][(tail.count >> level) - 1])
+        }
         guard let frontier = MerkleFrontier(leafCount: leafCount, peaks: peaks) else {
             preconditionFailure("a tree of \(leafCount) leaves has \(peaks.count) peaks")
         }
@@ -74,19 +78,9 @@ struct LogTree {
     ) throws(RegisterError) -> TreeHash {
         if level >= Self.blockLevel { return levels[level - Self.blockLevel][Int(index)] }
         let block = index >> UInt64(Self.blockLevel - level)
-        if block < blockCount {
-            let inBlock = Int(index - block << UInt64(Self.blockLevel - level))
-            return try blockTree(block).levels[level][inBlock]
-        }
-        let first = Int(index << UInt64(level) - block << UInt64(Self.blockLevel))
-        return Self.root(of: tail[first..<first + 1 << level])
-    }
-
-    /// Root of leaves by their hashes.
-    static func root(of leaves: ArraySlice<TreeHash>) -> TreeHash {
-        var frontier = MerkleFrontier()
-        for leaf in leaves { frontier.append(leafHash: leaf) }
-        return frontier.root
+        let inBlock = Int(index - block << UInt64(Self.blockLevel - level))
+        return block < blockCount
+            ? try blockTree(block).levels[level][inBlock] : tailLevels[level][inBlock]
     }
 }
 

@@ -71,7 +71,7 @@ extension SQLiteRegister {
         let block = (sequence - 1) / UInt64(LogTree.blockLeafCount)
         if block < tree.blockCount {
             // What was read before may have changed since.
-            lastBlock = nil
+            recentBlocks = []
             _ = try blockTree(block)
         } else {
             let stored = try leafHashes(after: sequence - 1, to: sequence)
@@ -93,7 +93,11 @@ extension SQLiteRegister {
 
     /// The subtrees of a complete block, made from its events.
     private func blockTree(_ block: UInt64) throws(RegisterError) -> BlockTree {
-        if let lastBlock, lastBlock.block == block { return lastBlock.tree }
+        if let place = recentBlocks.firstIndex(where: { $0.block == block }) {
+            let recent = recentBlocks.remove(at: place)
+            recentBlocks.append(recent)
+            return recent.tree
+        }
         let first = block * UInt64(LogTree.blockLeafCount)
         let made = BlockTree(
             leaves: try leafHashes(after: first, to: first + UInt64(LogTree.blockLeafCount)))
@@ -101,7 +105,9 @@ extension SQLiteRegister {
             throw .corrupt(
                 "one of the events \(first + 1) to \(first + UInt64(LogTree.blockLeafCount)) was changed")
         }
-        lastBlock = (block, made)
+        // A stream of proofs under one head needs the block of its event and that of the head's end in turn.
+        if recentBlocks.count == Self.recentBlocksMax { recentBlocks.removeFirst() }
+        recentBlocks.append((block, made))
         return made
     }
 

@@ -58,8 +58,9 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     /// Places of the derived tables written since the start: contact points, event ids, references, blocks.
     public internal(set) var derivedRowCount: UInt64 = 0
     var frozen: FrozenGeneration?
-    /// Leaf hashes of the complete block that was last read.
-    var lastBlock: (block: UInt64, tree: BlockTree)?
+    /// Complete blocks that were read last, the newest at the end.
+    var recentBlocks: [(block: UInt64, tree: BlockTree)] = []
+    static let recentBlocksMax = 8
     var isStopped = false
     /// Erase events whose destruction is not done.
     var erasures = ErasureQueue()

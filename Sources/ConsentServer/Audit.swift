@@ -1,8 +1,9 @@
 // The audit of personal data: who asked for what, when, and about whom.
 //
-// One line of the log for each call that reads what is on file about people, and for each erasure, written
-// when the call is taken up and before it is done. `ReadHandler.query` and `.open`, through which every read
-// goes, ask for the entry, so that no method can forget it; checks are no reads of the register.
+// One line of the log for each call that reads what is on file about people, and for each that destroys some
+// of it, written when the call is taken up and before it is done. `ReadHandler.query` and `.open`, through
+// which every read goes, ask for the entry, so that no method can forget it; checks are no reads of the
+// register.
 //
 // Invariant: a line tells people apart by keyed hashes alone (recipient key, reference key), which name
 // nobody without the register's secret.

@@ -122,6 +122,9 @@ final class CommitPipeline: Sendable {
         }
     }
 
+    /// Whether a write waits, so that a read that is under way should let it go first.
+    var hasWaitingWrites: Bool { queue.withLock { !$0.refusals.isEmpty || !$0.writes.isEmpty } }
+
     /// Queues a read.
     func enqueue(_ task: any RegisterTask) -> Admission {
         admit { queue in

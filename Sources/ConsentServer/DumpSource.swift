@@ -25,7 +25,11 @@ final class DumpSource: StreamSource {
     private var position: UInt64 = 0
     private var count: UInt64 = 0
     private var seal = FileSeal(.dump)
-    /// Events looked at in one step, and events written in one step: commits wait for it.
+    /// Events that were read and not looked at yet.
+    private var read: ArraySlice<ConsentEvent> = []
+    /// Events read at once, looked at in one step, and written in one step. A step ends early where a write
+    /// waits: events are small, and commits are not to wait for more than one.
+    private static let readMax: UInt64 = 8
     private static let scanMax = 64
     private static let stepEvents = 16
 
@@ -49,7 +53,7 @@ final class DumpSource: StreamSource {
                 .init("events", .unsigned(count)), .init("sequence", .unsigned(head.treeSize)),
                 .init("signature", .hex(try writer.signature(of: seal, with: head))),
             ]
-            return .end(chunks.items(text + Self.line("end", end)))
+            return .end(chunks.last(text + Self.line("end", end)))
         } catch {
             return .failed(error)
         }
@@ -78,15 +82,18 @@ final class DumpSource: StreamSource {
     private func scan(_ head: SignedHead, _ writer: RegisterWriter) throws(RegisterError) -> [UInt8] {
         var text: [UInt8] = []
         var written = 0
-        let limit = Int(min(UInt64(Self.scanMax), head.treeSize - position))
-        for event in try writer.register.events(after: position, limit: limit) {
-            if written == Self.stepEvents { break }
-            position = event.sequence
-            guard !event.kind.isCatalogue, event.controller == controller || event.kind == .restored else {
-                continue
+        for _ in 0..<Self.scanMax where written < Self.stepEvents && position < head.treeSize {
+            if read.isEmpty {
+                let limit = Int(min(Self.readMax, head.treeSize - position))
+                read = try writer.register.events(after: position, limit: limit)[...]
             }
-            written += 1
-            text += try line(event, head, writer)
+            guard let event = read.popFirst() else { break }
+            position = event.sequence
+            if !event.kind.isCatalogue, event.controller == controller || event.kind == .restored {
+                written += 1
+                text += try line(event, head, writer)
+            }
+            if writer.core.pipeline.hasWaitingWrites { break }
         }
         return text
     }

@@ -221,7 +221,7 @@ final class RegisterWriter {
     var wantsToRun: Bool { isFlushing || owesRows }
 
     /// Whether so much is not flushed that it must go on while writes come.
-    var isFlushUrgent: Bool { register.dirtyCount > core.limits.dirtyContactsMax }
+    var isFlushUrgent: Bool { owesRows || register.dirtyCount > core.limits.dirtyContactsMax }
 
     /// Whether derived rows have to be written before grants and imports go on. Refusals never wait for it.
     var owesRows: Bool { owedRows > 0 && !hasFailed }

@@ -13,12 +13,26 @@ import WireProtocol
 /// Text as chunks.
 struct ChunkWriter {
     private var offset: UInt64 = 0
+    private var waiting: [UInt8] = []
+    /// Bytes that make a chunk: a step that ends early for a write sends nothing by itself.
+    private static let chunkBytesMin = 32 << 10
 
-    /// One item with the next bytes; none where there are none.
+    /// An item, where there is enough for one.
     mutating func items(_ bytes: [UInt8]) -> [ReadHandler.Encoder] {
-        guard !bytes.isEmpty else { return [] }
-        let chunk = Wire.Chunk(offset: offset, bytes: bytes)
-        offset += UInt64(bytes.count)
+        waiting += bytes
+        return waiting.count < Self.chunkBytesMin ? [] : take()
+    }
+
+    /// The last item.
+    mutating func last(_ bytes: [UInt8]) -> [ReadHandler.Encoder] {
+        waiting += bytes
+        return take()
+    }
+
+    private mutating func take() -> [ReadHandler.Encoder] {
+        let chunk = Wire.Chunk(offset: offset, bytes: waiting)
+        offset += UInt64(waiting.count)
+        waiting = []
         return [{ chunk.encode(into: &$0) }]
     }
 }
@@ -56,7 +70,7 @@ final class ExportSource: StreamSource {
     private var events: [ConsentEvent] = []
     private var hasElement = false
     private var seal = FileSeal(.export)
-    /// Events read, or written, in one step.
+    /// Events read, or written, in one step; fewer where a write waits.
     private static let stepEvents = 16
 
     init(
@@ -73,19 +87,24 @@ final class ExportSource: StreamSource {
             guard let head else { return try begin(writer) }
             var text: [UInt8] = []
             switch phase {
-            case .reading(let sequences):
-                for sequence in sequences.prefix(Self.stepEvents) {
-                    guard let event = try writer.register.event(sequence) else { continue }
-                    events.append(writer.register.shown(event, isAdministrator: isAdministrator))
+            case .reading(var sequences):
+                for _ in 0..<Self.stepEvents {
+                    guard let sequence = sequences.popFirst() else { break }
+                    if let event = try writer.register.event(sequence) {
+                        events.append(writer.register.shown(event, isAdministrator: isAdministrator))
+                    }
+                    if writer.core.pipeline.hasWaitingWrites { break }
                 }
-                let rest = sequences.dropFirst(Self.stepEvents)
-                phase = rest.isEmpty ? .events(events[...]) : .reading(rest)
-            case .events(let unwritten):
-                for event in unwritten.prefix(Self.stepEvents) { try write(event, head, writer, to: &text) }
-                let rest = unwritten.dropFirst(Self.stepEvents)
-                phase = .events(rest)
-                guard rest.isEmpty else { break }
-                guard format == .json else { return .end(chunks.items(text + Array("\n]\n".utf8))) }
+                phase = sequences.isEmpty ? .events(events[...]) : .reading(sequences)
+            case .events(var unwritten):
+                for _ in 0..<Self.stepEvents {
+                    guard let event = unwritten.popFirst() else { break }
+                    try write(event, head, writer, to: &text)
+                    if writer.core.pipeline.hasWaitingWrites { break }
+                }
+                phase = .events(unwritten)
+                guard unwritten.isEmpty else { break }
+                guard format == .json else { return .end(chunks.last(text + Array("\n]\n".utf8))) }
                 text += Array("\n],\"catalogue\":[".utf8)
                 hasElement = false
                 let shown = Set(events.compactMap(\.notice))
@@ -96,7 +115,7 @@ final class ExportSource: StreamSource {
                 for event in unwritten.prefix(1) { try write(event, head, writer, to: &text) }
                 let rest = unwritten.dropFirst()
                 phase = .catalogue(rest)
-                if rest.isEmpty { return .end(chunks.items(try sealed(text, head, writer))) }
+                if rest.isEmpty { return .end(chunks.last(try sealed(text, head, writer))) }
             }
             seal.update(compact: text)
             return .items(chunks.items(text))
@@ -198,7 +217,7 @@ final class JournalSource: StreamSource {
             let head = try writer.register.signedHead(now: writer.core.clock.now)
             let signature = try writer.signature(of: seal, with: head)
             return .end(
-                chunks.items(text + JournalFile.end(events: count, head: head, signature: signature)))
+                chunks.last(text + JournalFile.end(events: count, head: head, signature: signature)))
         } catch {
             return .failed(error)
         }

@@ -99,6 +99,7 @@ enum WriteHandler {
             after: request.after.flatMap { high in
                 high == RetireLapsed.beginning ? nil : SlotKey(low: .max, high: high)
             }, client: connection.access.clientName)
+        if !step.isDryRun { AuditEntry(.retireLapsed, controller, .everyone).log(connection) }
         enqueue(connection, header, .retireLapsed(step))
     }
 

@@ -5,12 +5,14 @@
 import ConsentDomain
 
 /// A JSON value.
-package indirect enum JSONValue: Hashable, Sendable {
+package enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
     case unsigned(UInt64)
     case integer(Int64)
     case string(String)
+    /// Bytes, written as a string of lower-case hexadecimal digits.
+    case hex([UInt8])
     case array([JSONValue])
     case object([Member])
 
@@ -31,11 +33,11 @@ package indirect enum JSONValue: Hashable, Sendable {
     }
 
     package static func strings(_ texts: [String]) -> JSONValue { .array(texts.map(JSONValue.string)) }
-    package static func hex(_ bytes: [UInt8]) -> JSONValue { .string(Hexadecimal.text(of: bytes)) }
 
     /// The value as UTF-8 on one line.
     package var text: [UInt8] {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(4_096)
         write(to: &bytes)
         return bytes
     }
@@ -47,6 +49,7 @@ package indirect enum JSONValue: Hashable, Sendable {
         case .unsigned(let value): bytes.append(contentsOf: String(value).utf8)
         case .integer(let value): bytes.append(contentsOf: String(value).utf8)
         case .string(let value): Self.write(value, to: &bytes)
+        case .hex(let value): Self.write(digitsOf: value, to: &bytes)
         case .array(let values):
             bytes.append(UInt8(ascii: "["))
             for (position, value) in values.enumerated() {
@@ -68,15 +71,36 @@ package indirect enum JSONValue: Hashable, Sendable {
 
     private static func write(_ text: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
-            case 0x0A: bytes.append(contentsOf: "\\n".utf8)
-            case 0..<0x20:
-                let digits = String(byte, radix: 16)
-                bytes.append(contentsOf: ("\\u00" + (byte < 16 ? "0" : "") + digits).utf8)
-            default: bytes.append(byte)
-            }
+        var text = text
+        text.withUTF8 { utf8 in
+            guard utf8.contains(where: isEscaped) else { return bytes.append(contentsOf: utf8) }
+            for byte in utf8 { append(byte, to: &bytes) }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    private static func append(_ byte: UInt8, to bytes: inout [UInt8]) {
+        guard isEscaped(byte) else { return bytes.append(byte) }
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+        case 0x0A: bytes.append(contentsOf: "\\n".utf8)
+        default:
+            let digits = String(byte, radix: 16)
+            bytes.append(contentsOf: ("\\u00" + (byte < 16 ? "0" : "") + digits).utf8)
+        }
+    }
+
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    private static func write(digitsOf value: [UInt8], to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "\""))
+        for byte in value {
+            bytes.append(digits[Int(byte >> 4)])
+            bytes.append(digits[Int(byte & 15)])
         }
         bytes.append(UInt8(ascii: "\""))
     }

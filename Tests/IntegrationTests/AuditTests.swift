@@ -75,6 +75,10 @@ import Testing
             _ = try await $0.erase(
                 Erasure(controller: $1.controller, subject: .contacts([WriteContact("gone@example.fr")])))
         },
+        Call("RetireLapsed", "all") {
+            _ = try await $0.retireLapsed(controller: $1.controller, dryRun: true)
+            _ = try await $0.retireLapsed(controller: $1.controller, dryRun: false)
+        },
         Call("Erase", "reference") {
             _ = try await $0.erase(Erasure(controller: $1.controller, subject: person))
         },
