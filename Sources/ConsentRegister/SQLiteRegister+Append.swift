@@ -90,6 +90,8 @@ extension SQLiteRegister {
         guard !staged.isEmpty else { return }
         do {
             try inTransaction("appending events") { () throws(RegisterError) in
+                // Of a local array nothing is retained.
+                let staged = staged
                 for place in staged.indices {
                     try insert(staged[place], sequence: lastSequence + 1 + UInt64(place))
                 }
@@ -99,9 +101,9 @@ extension SQLiteRegister {
             rollback()
             throw error
         }
-        for append in staged {
-            tree.append(leafHash: append.leafHash)
-            if let erasure = append.erasure { erasures.add(erasure) }
+        for place in staged.indices {
+            tree.append(leafHash: staged[place].leafHash)
+            if let erasure = staged[place].erasure { erasures.add(erasure) }
         }
         lastSequence += UInt64(staged.count)
         lastRecordedAt = staged[staged.count - 1].recordedAt

@@ -110,9 +110,9 @@ final class RegisterWriter {
         guard executor.stagedCount > 0 else { return }
         core.clock.recorded(at: executor.now)
         let changes = executor.changedProfiles
-        for (place, change) in changes.enumerated() {
+        for place in changes.indices {
             if place + 8 < changes.count { core.index.prefetch(changes[place + 8].slot) }
-            try core.index.put(change.slot, profile: change.profile)
+            try core.index.put(changes[place].slot, profile: changes[place].profile)
         }
         if executor.changedCatalogue { postCatalogue() }
         core.index.publish(sequence: register.lastSequence)
@@ -221,7 +221,7 @@ final class RegisterWriter {
     var wantsToRun: Bool { isFlushing || owesRows }
 
     /// Whether so much is not flushed that it must go on while writes come.
-    var isFlushUrgent: Bool { register.dirtyCount > core.limits.dirtyContactsMax }
+    var isFlushUrgent: Bool { owesRows || register.dirtyCount > core.limits.dirtyContactsMax }
 
     /// Whether derived rows have to be written before grants and imports go on. Refusals never wait for it.
     var owesRows: Bool { owedRows > 0 && !hasFailed }

@@ -18,7 +18,7 @@ struct WriteExecutor {
     /// Events staged so far, in the order of their sequences.
     private(set) var stagedEvents: [ConsentEvent] = []
     /// Writes and rows refused so far.
-    private(set) var refusedCount = 0
+    var refusedCount = 0
     /// What the index is to hold of the contact points that changed, in the order of the changes.
     private(set) var changedProfiles: [(slot: SlotKey, profile: ContactProfile)] = []
     /// Whether the catalogue changed.
@@ -66,7 +66,7 @@ struct WriteExecutor {
         var channels: ChannelSet
     }
 
-    private mutating func execute(
+    mutating func execute(
         _ command: WriteCommand, dryRun: Bool = false
     ) throws(RegisterError) -> Outcome {
         if let earlier = try earlierResult(of: command) { return earlier }
@@ -141,7 +141,7 @@ struct WriteExecutor {
     }
 
     /// What is wrong with a write; all that apply. May turn an import without proof into an unproven one.
-    private func refusals(of command: inout WriteCommand) throws(RegisterError) -> [RefusalFinding] {
+    func refusals(of command: inout WriteCommand) throws(RegisterError) -> [RefusalFinding] {
         if command.kind == .grant || command.kind == .renew {
             switch GrantGate.verdict(try draft(of: command), catalogue: register.catalogue, now: now) {
             case .accepted: return []
@@ -298,7 +298,7 @@ struct WriteExecutor {
     }
 
     /// When a write's act happened, which is not after now.
-    private func occurrence(of command: WriteCommand) -> Timestamp {
+    func occurrence(of command: WriteCommand) -> Timestamp {
         min(command.occurredAt ?? (command.kind.isRefusal ? now : command.arrivedAt), now)
     }
 
@@ -351,81 +351,6 @@ struct WriteExecutor {
         return try register.event(sequence)
     }
 
-    // MARK: Double opt-in
-
-    /// Confirms a double opt-in: the token names the grant, and the gate runs again.
-    private mutating func confirm(_ command: WriteCommand) throws(RegisterError) -> Outcome {
-        guard let sequence = RecipientKeyring.sequence(ofToken: command.token),
-            let grant = try event(sequence), grant.kind == .grant, let personal = grant.personal,
-            core.keyring.verify(token: command.token, grant: personal.eventID, sequence: sequence)
-        else { return .refused([RefusalFinding(.badToken)]) }
-        let slot = core.keyring.slotKey(personal.key, controller: grant.controller)
-        if let earlier = try confirmation(of: sequence, slot) { return .repeated([earlier]) }
-        guard let kind = grant.contactKind, let state = try register.state(for: slot) else {
-            return .refused([RefusalFinding(.badToken)])
-        }
-        let occurredAt = occurrence(of: command)
-        guard Self.isPending(grant, in: state, at: occurredAt) else {
-            return .refused([RefusalFinding(.badToken)])
-        }
-
-        var draft = GrantDraft(controller: grant.controller)
-        draft.contacts = [DraftContact(kind: kind)]
-        draft.channels = grant.pendingChannels
-        draft.purposes = grant.purposes
-        draft.notice = grant.notice
-        draft.source = grant.source
-        draft.act = grant.act
-        draft.occurredAt = occurredAt
-        draft.reference = personal.reference
-        draft.evidence = command.evidence
-        if grant.attestations == .all {
-            draft.staff = personal.staff
-            draft.memo = grant.memo
-            draft.attestations = grant.attestations
-        }
-        let findings = GrantGate.findings(draft, catalogue: register.catalogue, now: now)
-        guard findings.isEmpty else { return .refused(findings) }
-
-        var confirmed = command
-        confirmed.controller = grant.controller
-        confirmed.purposes = grant.purposes
-        confirmed.notice = grant.notice
-        confirmed.reference = personal.reference
-        let target = Target(
-            subject: subject(
-                of: slot, kind, epoch: state.keyEpoch, confirmed, controller: grant.controller, position: 0),
-            channels: grant.pendingChannels)
-        var event = event(of: confirmed, target)
-        event.refersTo = sequence
-        event.source = grant.source
-        try stage(event, target.subject)
-        return .recorded(stagedCount - 1..<stagedCount)
-    }
-
-    /// Whether a grant's cells wait for a confirmation. A second grant does not restart the wait of the
-    /// first, and its token confirms what waits.
-    private static func isPending(
-        _ grant: ConsentEvent, in state: ContactState, at time: Timestamp
-    ) -> Bool {
-        state.cells.contains { cell in
-            guard let pending = cell.pending else { return false }
-            return pending.sequence <= grant.sequence && time >= pending.occurredAt
-                && time >= grant.occurredAt && time.day < pending.untilDay
-                && grant.pendingChannels.covers(cell.channel) && grant.purposes.covers(cell.purpose)
-        }
-    }
-
-    /// An earlier confirmation of the same grant.
-    private func confirmation(of grant: UInt64, _ slot: SlotKey) throws(RegisterError) -> ConsentEvent? {
-        for sequence in try register.sequences(of: slot) where sequence > grant {
-            if let event = try event(sequence), event.kind == .confirm, event.refersTo == grant {
-                return event
-            }
-        }
-        return nil
-    }
-
     // MARK: Answers
 
     private mutating func wireResponse(
@@ -466,57 +391,9 @@ struct WriteExecutor {
         return core.keyring.confirmationToken(grant: personal.eventID, sequence: event.sequence)
     }
 
-    private func detail(_ finding: RefusalFinding) -> Wire.RefusalDetail {
+    func detail(_ finding: RefusalFinding) -> Wire.RefusalDetail {
         Wire.RefusalDetail(
             code: Wire.Refusal(finding.refusal), sentence: finding.sentence(locale: "en"),
             subject: finding.subject)
-    }
-
-    // MARK: Import
-
-    private mutating func importRows(
-        _ rows: [ImportRowCommand], dryRun: Bool
-    ) throws(RegisterError) -> Wire.ImportResponse {
-        var response = Wire.ImportResponse()
-        for row in rows {
-            let command: WriteCommand
-            switch row.command {
-            case .success(let good): command = good
-            case .failure(let bad):
-                refuse(row, bad.refusals, &response)
-                continue
-            }
-            switch try execute(command, dryRun: dryRun) {
-            case .refused(let findings): refuse(row, findings, &response)
-            case .repeated(let events):
-                response.repeated += 1
-                response.sequence = max(response.sequence, events.map(\.sequence).max() ?? 0)
-            case .recorded(let places):
-                response.recorded += 1
-                if let last = stagedEvents[places].last { response.sequence = last.sequence }
-                let isUnproven =
-                    dryRun
-                    ? try self.isUnproven(command) : stagedEvents[places].first?.kind == .unprovenImport
-                guard isUnproven else { continue }
-                response.unproven += 1
-                response.issues.append(
-                    Wire.ImportIssue(index: row.index, refusals: [detail(RefusalFinding(.unprovenImport))]))
-            }
-        }
-        return response
-    }
-
-    private func isUnproven(_ command: WriteCommand) throws(RegisterError) -> Bool {
-        var copy = command
-        return try refusals(of: &copy).isEmpty && copy.kind == .unprovenImport
-    }
-
-    private mutating func refuse(
-        _ row: ImportRowCommand, _ findings: [RefusalFinding], _ response: inout Wire.ImportResponse
-    ) {
-        refusedCount += 1
-        response.refused += 1
-        response.issues.append(
-            Wire.ImportIssue(index: row.index, refusals: findings.map(detail)))
     }
 }

@@ -1,19 +1,24 @@
 #!/usr/bin/env bash
 # The long tests: `crash` kills the server under write load again and again, and audits the register after each
-# restart; `erasure` does so under erasures, and searches the files for what was erased; `model` holds fold, index and
-# the questions about the past against a naive model of the law; `withdraw` times withdrawals beside a dump.
+# restart; `erasure` does so under erasures, and searches the files for what was erased; `import` kills either side of
+# an import, and finishes it by the same command; `model` holds fold, index and the questions about the past against
+# a naive model of the law; `withdraw` times withdrawals beside a dump.
 #
 # crash: ROUNDS (25) kills, at moments drawn from SEED (printed; the same seed kills at the same moments). After each
 # restart every event that was acknowledged must be in the register, at its sequence, and the sequence must be dense.
+# import: IMPORT_ROWS (400000) rows, killed at a moment drawn from SEED: each must be in the register once. The memory
+# of consentctl is watched over five times as many.
 # model: COMPARISONS (1000000) comparisons over random logs drawn from SEED on.
 # withdraw: withdrawals one after the other, alone and while another connection reads a dump of EVENTS (200000) grants.
-# ONLY=crash, ONLY=erasure, ONLY=model and ONLY=withdraw run one of them. Ends with a table and `N passed, N failed`.
+# ONLY=crash, ONLY=erasure, ONLY=import, ONLY=model and ONLY=withdraw run one of them. Ends with a table and
+# `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-tests=${ONLY:-crash erasure model withdraw}
+tests=${ONLY:-crash erasure import model withdraw}
 rounds=${ROUNDS:-25}
 comparisons=${COMPARISONS:-1000000}
+import_rows=${IMPORT_ROWS:-400000}
 events=${EVENTS:-200000}
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
 
@@ -52,6 +57,10 @@ for name in $tests; do
                 FILTER=ReliabilityTests.ErasureCrashTests \
                 CONSENTD_CRASH_ROUNDS="$rounds" CONSENTD_CRASH_SEED="$seed"
             ;;
+        import)
+            run_test import "Killing both sides of an import of $import_rows rows" \
+                FILTER=ReliabilityTests.ImportTests CONSENTD_IMPORT_ROWS="$import_rows" CONSENTD_IMPORT_SEED="$seed"
+            ;;
         model)
             run_test model "Comparing $comparisons answers with the model's" FILTER=ModelTests.DifferentialTests \
                 CONSENTD_MODEL_COMPARISONS="$comparisons" CONSENTD_MODEL_SEED="$seed"
@@ -61,7 +70,7 @@ for name in $tests; do
                 FILTER=ReliabilityTests.WithdrawalTests CONSENTD_WITHDRAW_EVENTS="$events"
             ;;
         *)
-            echo "error: ONLY=$name: there are crash, erasure, model and withdraw" >&2
+            echo "error: ONLY=$name: there are crash, erasure, import, model and withdraw" >&2
             exit 64
             ;;
     esac
