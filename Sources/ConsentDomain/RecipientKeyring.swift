@@ -1,4 +1,9 @@
-// The keyed functions of one epoch's secret: recipient keys, slot keys, references, commitments and tokens.
+// The keyed functions of a register's secrets: recipient keys, slot keys, references, commitments and tokens.
+//
+// Keys cannot be computed anew, since addresses are not kept. So a secret is never replaced: a later one
+// begins a new epoch, under which contact points that are new get their keys. A contact point keeps the key
+// of the epoch in which it was first seen; an address is looked up under each epoch. All else depends on the
+// first secret alone.
 //
 // Each purpose has a subkey of its own, HMAC-SHA-256(secret, label), so that no output of one can stand for
 // another. Invariant: without the secret nobody can compute a key, match two controllers' customers, or make
@@ -20,30 +25,66 @@ public enum KeyringError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Makes and checks everything that depends on the secret of one epoch.
+/// Makes and checks everything that depends on the secrets.
 public struct RecipientKeyring: Sendable {
-    /// Number of the epoch, kept beside each key that is made under it.
-    public let epoch: UInt16
+    /// Number of the newest epoch, under which new contact points get their keys.
+    public var epoch: UInt16 { firstEpoch + UInt16(laterRecipients.count) }
+    private let firstEpoch: UInt16
     private let recipient: SipHashKey
+    /// Those of the epochs after the first, in order.
+    private var laterRecipients: [SipHashKey] = []
     private let slot: SipHashKey
     private let reference: SipHashKey
     private let content: SipHashKey
     /// HMAC under the opening key, before any data: its key schedule costs as much as the rest.
     private let openingMAC: HMAC<SHA256>
     private let tokenKey: SymmetricKey
-    private let checkKey: SymmetricKey
+    /// 16 bytes an epoch by which a register notices another secret or another normalisation, under which
+    /// every old refusal would become unfindable.
+    public private(set) var checkValue: [UInt8]
 
     /// Bytes of a confirmation token: a sequence and 16 bytes of MAC.
     public static let tokenByteCount = 24
 
     /// - Parameters:
     ///   - secret: 32 random bytes (16 are accepted).
-    ///   - epoch: number of the epoch.
+    ///   - epoch: number of the first epoch.
     public init(secret: [UInt8], epoch: UInt16) throws(KeyringError) {
-        guard secret.count == 32 || secret.count == 16 else { throw .badSecretLength(secret.count) }
-        self.epoch = epoch
-        let master = secret.withUnsafeBytes { SymmetricKey(data: $0) }
-        func subkey(_ label: String) -> [UInt8] { Self.hmac(key: master, [Array(label.utf8)]) }
+        let master = try Master(secret)
+        firstEpoch = epoch
+        recipient = master.recipient
+        slot = master.sipKey("consentd 1 slot constant")
+        reference = master.sipKey("consentd 1 reference key")
+        content = master.sipKey("consentd 1 content mac")
+        openingMAC = HMAC(key: master.symmetricKey("consentd 1 opening"))
+        tokenKey = master.symmetricKey("consentd 1 confirmation token")
+        checkValue = master.checkValue
+    }
+
+    /// Begins the next epoch.
+    /// - Parameter secret: 32 random bytes (16 are accepted).
+    public mutating func beginEpoch(secret: [UInt8]) throws(KeyringError) {
+        let master = try Master(secret)
+        laterRecipients.append(master.recipient)
+        checkValue += master.checkValue
+    }
+
+    /// What is derived of one secret.
+    private struct Master {
+        private let key: SymmetricKey
+
+        init(_ secret: [UInt8]) throws(KeyringError) {
+            guard secret.count == 32 || secret.count == 16 else { throw .badSecretLength(secret.count) }
+            key = secret.withUnsafeBytes { SymmetricKey(data: $0) }
+        }
+
+        var recipient: SipHashKey { sipKey("consentd 1 recipient key") }
+
+        var checkValue: [UInt8] {
+            let key = symmetricKey("consentd 1 check value")
+            return Array(RecipientKeyring.hmac(key: key, [Normalisation.selfTestDigest.bytes]).prefix(16))
+        }
+
         func sipKey(_ label: String) -> SipHashKey {
             subkey(label).withUnsafeBytes {
                 SipHashKey(
@@ -51,27 +92,67 @@ public struct RecipientKeyring: Sendable {
                     k1: UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
             }
         }
+
         func symmetricKey(_ label: String) -> SymmetricKey {
             subkey(label).withUnsafeBytes { SymmetricKey(data: $0) }
         }
-        recipient = sipKey("consentd 1 recipient key")
-        slot = sipKey("consentd 1 slot constant")
-        reference = sipKey("consentd 1 reference key")
-        content = sipKey("consentd 1 content mac")
-        openingMAC = HMAC(key: symmetricKey("consentd 1 opening"))
-        tokenKey = symmetricKey("consentd 1 confirmation token")
-        checkKey = symmetricKey("consentd 1 check value")
+
+        private func subkey(_ label: String) -> [UInt8] {
+            RecipientKeyring.hmac(key: key, [Array(label.utf8)])
+        }
     }
 
     // MARK: Keys; no allocation
 
-    /// The key of a contact point: SipHash-2-4-128 of controller (u32 little-endian) ‖ kind (u8) ‖ bytes.
+    /// The key of a contact point under the newest epoch: SipHash-2-4-128 of controller (u32 little-endian) ‖
+    /// kind (u8) ‖ bytes.
     /// - Parameter normalised: the normalised address.
     public func recipientKey(
         controller: ControllerID, kind: ContactKind, normalised: UnsafeRawBufferPointer
     ) -> RecipientKey {
+        key(under: laterRecipients.last ?? recipient, controller, kind, normalised)
+    }
+
+    /// The key under which a contact point is found, or will be: that of the epoch in which it was first
+    /// seen, which for one that is new is the newest.
+    /// - Parameters:
+    ///   - normalised: the normalised address.
+    ///   - isKnown: whether something is on file at a slot. Not asked while there is one epoch.
+    @inline(__always)
+    public func home(
+        controller: ControllerID, kind: ContactKind, normalised: UnsafeRawBufferPointer,
+        isKnown: (SlotKey) -> Bool
+    ) -> (key: RecipientKey, epoch: UInt16) {
+        guard !laterRecipients.isEmpty else {
+            return (key(under: recipient, controller, kind, normalised), firstEpoch)
+        }
+        return search(controller, kind, normalised, isKnown)
+    }
+
+    @inline(never)
+    private func search(
+        _ controller: ControllerID, _ kind: ContactKind, _ normalised: UnsafeRawBufferPointer,
+        _ isKnown: (SlotKey) -> Bool
+    ) -> (key: RecipientKey, epoch: UInt16) {
+        let constant = slotConstant(controller)
+        var newest = key(under: recipient, controller, kind, normalised)
+        if isKnown(SlotKey(newest, constant: constant)) { return (newest, firstEpoch) }
+        for (place, later) in laterRecipients.enumerated() {
+            newest = key(under: later, controller, kind, normalised)
+            if isKnown(SlotKey(newest, constant: constant)) {
+                return (newest, firstEpoch + UInt16(place) + 1)
+            }
+        }
+        return (newest, epoch)
+    }
+
+    @inline(__always)
+    private func key(
+        under secret: SipHashKey, _ controller: ControllerID, _ kind: ContactKind,
+        _ normalised: UnsafeRawBufferPointer
+    ) -> RecipientKey {
         let prefix = UInt64(controller.rawValue) | UInt64(kind.rawValue) << 32
-        let (low, high) = recipient.hash(prefix: prefix, prefixCount: 5, normalised)
+        let (low, high) = secret.hash(prefix: prefix, prefixCount: 5, normalised)
         return RecipientKey(low: low, high: high)
     }
 
@@ -153,10 +234,10 @@ public struct RecipientKeyring: Sendable {
 
     // MARK: Check value
 
-    /// 16 bytes that a register keeps in order to notice another secret or another normalisation, under which
-    /// every old refusal would become unfindable.
-    public var checkValue: [UInt8] {
-        Array(Self.hmac(key: checkKey, [Normalisation.selfTestDigest.bytes]).prefix(16))
+    /// Whether a register that keeps this value was made with these secrets. It may lack the last ones: an
+    /// epoch that began since.
+    public func matches(checkValue other: [UInt8]) -> Bool {
+        !other.isEmpty && other.count % 16 == 0 && checkValue.starts(with: other)
     }
 
     /// Compares bytes in a time that depends on their count alone.

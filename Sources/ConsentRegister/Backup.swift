@@ -192,7 +192,9 @@ extension SQLiteRegister {
         let database = try Database(path: path, mode: .existing)
         try database.configure(cacheBytes: 1 << 20)
         let meta = try Meta.readAll(database)
-        guard meta[.recipientCheck] == keyring.checkValue else { throw .otherRecipientKey }
+        guard let check = meta[.recipientCheck], keyring.matches(checkValue: check) else {
+            throw .otherRecipientKey
+        }
         let keyID = logKey.publicKey.keyID
         guard let marked = meta[.logKeyID], marked == keyID || formerLogKeyIDs.contains(marked) else {
             throw .otherLogKey

@@ -122,7 +122,8 @@ extension RegisterError: CustomStringConvertible {
         case .corrupt(let what): "the register fails its checks: \(what): restore a backup"
         case .otherRecipientKey:
             "the recipient key (or the normalisation of addresses) is not the one that this register was "
-                + "made with, so that no refusal in it would be found: put back its recipient.key"
+                + "made with, or that of a later epoch is missing, so that refusals in it would not be found: put "
+                + "back its recipient.key and recipient.key.N"
         case .otherLogKey: "the log key is not the one that this register was made with: put back its log.key"
         case .outOfRange(let requested, let last):
             "\(requested) is out of range: the register has events 1 to \(last)"

@@ -107,7 +107,11 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         guard let incarnation = meta[.incarnation], incarnation.count == 16 else {
             throw .corrupt("the register has no incarnation")
         }
-        guard meta[.recipientCheck] == keyring.checkValue else { throw .otherRecipientKey }
+        guard let check = meta[.recipientCheck], keyring.matches(checkValue: check) else {
+            throw .otherRecipientKey
+        }
+        // The first start after a new key epoch, or after a restore from before it.
+        if check != keyring.checkValue { try Meta.write(database, .recipientCheck, keyring.checkValue) }
         guard meta[.logKeyID] == logKey.publicKey.keyID else { throw .otherLogKey }
         self.incarnation = incarnation
         isTestRegister = meta[.testRegister] == [1]

@@ -64,7 +64,7 @@ public enum StateFolderError: Error, Hashable, Sendable, CustomStringConvertible
 public struct StateFolder: ~Copyable {
     /// Path of the folder.
     public let path: String
-    /// Made from the folder's recipient key, epoch 1.
+    /// Made from the folder's recipient keys: recipient.key for epoch 1, recipient.key.N for epoch N.
     public let keyring: RecipientKeyring
     /// Signs heads and receipts.
     public let logKey: LogSigningKey
@@ -108,7 +108,10 @@ public struct StateFolder: ~Copyable {
         let adminToken: [UInt8]
 
         init(of path: String) throws(StateFolderError) {
-            for name in ["recipient.key", "log.key", "admin.token", "register.db", "register.db-wal"] {
+            let later = try RecipientKeyRotation.laterKeyNames(in: path)
+            let secrets =
+                ["recipient.key", "log.key", "admin.token", "register.db", "register.db-wal"] + later
+            for name in secrets {
                 let file = "\(path)/\(name)"
                 guard let permissions = FileSystem.permissions(file) else { continue }
                 guard permissions & 0o077 == 0 else {
@@ -116,8 +119,14 @@ public struct StateFolder: ~Copyable {
                 }
             }
             let secret = try StateFolder.hexadecimal("\(path)/recipient.key", byteCount: 32)
-            guard let keyring = try? RecipientKeyring(secret: secret, epoch: 1) else {
+            guard var keyring = try? RecipientKeyring(secret: secret, epoch: 1) else {
                 throw .badFile(path: "\(path)/recipient.key", expected: "64 hexadecimal digits")
+            }
+            for name in later {
+                let secret = try StateFolder.hexadecimal("\(path)/\(name)", byteCount: 32)
+                guard (try? keyring.beginEpoch(secret: secret)) != nil else {
+                    throw .badFile(path: "\(path)/\(name)", expected: "64 hexadecimal digits")
+                }
             }
             self.keyring = keyring
             logKey = try StateFolder.logKey("\(path)/log.key")
@@ -190,7 +199,7 @@ public struct StateFolder: ~Copyable {
         }
     }
 
-    private static func names(in path: String) throws(StateFolderError) -> [String] {
+    static func names(in path: String) throws(StateFolderError) -> [String] {
         do throws(RegisterError) {
             return try FileSystem.names(in: path)
         } catch {
@@ -235,7 +244,7 @@ public struct StateFolder: ~Copyable {
         return key
     }
 
-    private static func line(_ bytes: [UInt8]) -> [UInt8] { [UInt8](Hexadecimal.text(of: bytes).utf8) + [10] }
+    static func line(_ bytes: [UInt8]) -> [UInt8] { [UInt8](Hexadecimal.text(of: bytes).utf8) + [10] }
 }
 
 extension SQLiteRegister {

@@ -1,4 +1,5 @@
-// From an address to its recipient key, without allocating for ASCII addresses.
+// From an address to its recipient key, without allocating for ASCII addresses. While there are several key
+// epochs, the index says under which of them the contact point is known.
 
 import ConsentDomain
 import ConsentIndex
@@ -6,12 +7,14 @@ import ConsentIndex
 /// Normalises and hashes addresses of one controller and kind.
 struct AddressKeyer {
     let keyring: RecipientKeyring
+    let index: ConsentIndex
     let controller: ControllerID
     let kind: ContactKind
     let region: PhoneRegion?
 
-    init(keyring: RecipientKeyring, controller: Controller, kind: ContactKind) {
-        self.keyring = keyring
+    init(_ core: ServerCore, controller: Controller, kind: ContactKind) {
+        keyring = core.keyring
+        index = core.index
         self.controller = controller.id
         self.kind = kind
         region = PhoneRegion(code: controller.region)
@@ -20,6 +23,7 @@ struct AddressKeyer {
     /// For a question whose channel and controller were found valid.
     init(_ connection: Connection, _ question: CheckHandler.Question) {
         keyring = connection.core.keyring
+        index = connection.core.index
         controller = ControllerID(rawValue: question.controller)
         kind = Channel(rawValue: question.channel)?.contactKind ?? .opaque
         region = connection.catalogue.catalogue.controllers[controller].flatMap {
@@ -33,10 +37,11 @@ struct AddressKeyer {
         withUnsafeTemporaryAllocation(byteCount: ContactAddress.scratchByteCount, alignment: 16) { scratch in
             do throws(AddressError) {
                 let count = try ContactAddress.normalise(utf8, kind: kind, region: region, into: scratch)
-                return .success(
-                    keyring.recipientKey(
-                        controller: controller, kind: kind,
-                        normalised: UnsafeRawBufferPointer(rebasing: scratch[..<count])))
+                let home = keyring.home(
+                    controller: controller, kind: kind,
+                    normalised: UnsafeRawBufferPointer(rebasing: scratch[..<count]),
+                    isKnown: { index.contains($0) })
+                return .success(home.key)
             } catch {
                 return .failure(error)
             }

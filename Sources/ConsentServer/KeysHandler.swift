@@ -23,7 +23,7 @@ enum KeysHandler {
         }
         let scratch = connection.scratch
         scratch.errors.removeAll(keepingCapacity: true)
-        let keyer = AddressKeyer(keyring: connection.core.keyring, controller: entry, kind: kind)
+        let keyer = AddressKeyer(connection.core, controller: entry, kind: kind)
         scratch.keyAddresses(offsets: request.offsets, addresses: request.addresses, count: count, keyer)
 
         let frame = connection.output.beginFrame(.response, stream: header.stream)

@@ -153,7 +153,7 @@ enum ReadHandler {
         let kind =
             ContactKind(contact.kind) ?? channel?.contactKind
             ?? (contact.address.contains("@") ? .email : .phone)
-        switch AddressKeyer(keyring: keyring, controller: controller, kind: kind).key(of: contact.address) {
+        switch AddressKeyer(connection.core, controller: controller, kind: kind).key(of: contact.address) {
         case .success(let key): return .slot(keyring.slotKey(key, controller: controllerID), kind: kind)
         case .failure(let error): return refuse(.invalidArgument, "\(error)")
         }

@@ -127,7 +127,13 @@ public final class ConsentServer: Sendable {
         index.publish(sequence: register.lastSequence)
     }
 
-    // MARK: Log key
+    // MARK: Keys
+
+    /// Begins a new epoch of recipient keys in a state folder that no daemon uses.
+    /// - Returns: number of the epoch.
+    public static func rotateRecipientKey(stateFolder: String) throws -> UInt16 {
+        try StateFolder(path: stateFolder).rotateRecipientKey()
+    }
 
     /// Replaces the log key of a state folder that no daemon uses.
     /// - Returns: id of the new key, in hexadecimal digits.

@@ -6,6 +6,8 @@ import ConsentDomain
 /// One contact point of a write, with the personal part of the event that may come of it.
 struct WriteSubject: Sendable {
     let kind: ContactKind
+    /// Epoch of its key.
+    let keyEpoch: UInt16
     let slot: SlotKey
     let personal: PersonalPart
     /// Made of `personal`; nil: the register makes one.
@@ -15,7 +17,7 @@ struct WriteSubject: Sendable {
     var withoutTexts: WriteSubject {
         var bare = personal
         bare.removeTexts()
-        return WriteSubject(kind: kind, slot: slot, personal: bare)
+        return WriteSubject(kind: kind, keyEpoch: keyEpoch, slot: slot, personal: bare)
     }
 }
 

@@ -81,7 +81,8 @@ extension WriteExecutor {
         command.channels = .all
         command.purposes = .all
         command.client = step.client
-        let subject = subject(of: slot, state.kind, command, controller: step.controller, position: 0)
+        let subject = subject(
+            of: slot, state.kind, epoch: state.keyEpoch, command, controller: step.controller, position: 0)
         try stage(event(of: command, Target(subject: subject, channels: .all)), subject)
     }
 

@@ -226,7 +226,8 @@ struct WriteExecutor {
         // Numbered without gaps: a repetition finds the events by counting.
         for position in targets.indices {
             targets[position].subject = subject(
-                of: targets[position].subject.slot, targets[position].subject.kind, command,
+                of: targets[position].subject.slot, targets[position].subject.kind,
+                epoch: targets[position].subject.keyEpoch, command,
                 controller: command.controller, position: position)
         }
         return .success(targets)
@@ -247,14 +248,16 @@ struct WriteExecutor {
         for slot in try register.contacts(reference: reference) {
             guard let state = try register.state(for: slot) else { continue }
             subjects.append(
-                subject(of: slot, state.kind, command, controller: command.controller, position: 0))
+                subject(
+                    of: slot, state.kind, epoch: state.keyEpoch, command, controller: command.controller,
+                    position: 0))
         }
         return subjects
     }
 
     func subject(
-        of slot: SlotKey, _ kind: ContactKind, _ command: WriteCommand, controller: ControllerID,
-        position: Int
+        of slot: SlotKey, _ kind: ContactKind, epoch: UInt16, _ command: WriteCommand,
+        controller: ControllerID, position: Int
     ) -> WriteSubject {
         var personal = PersonalPart(
             key: core.keyring.recipientKey(of: slot, controller: controller),
@@ -263,7 +266,7 @@ struct WriteExecutor {
         personal.reference = command.reference
         personal.staff = command.staff
         personal.evidence = command.evidence
-        return WriteSubject(kind: kind, slot: slot, personal: personal)
+        return WriteSubject(kind: kind, keyEpoch: epoch, slot: slot, personal: personal)
     }
 
     // MARK: Events
@@ -274,7 +277,7 @@ struct WriteExecutor {
             kind: command.kind, occurredAt: occurrence(of: command), recordedAt: now)
         event.controller = command.controller
         event.contactKind = target.subject.kind
-        event.keyEpoch = core.keyring.epoch
+        event.keyEpoch = target.subject.keyEpoch
         event.channels = target.channels
         event.purposes = command.purposes
         event.via = command.via
@@ -390,7 +393,8 @@ struct WriteExecutor {
         confirmed.notice = grant.notice
         confirmed.reference = personal.reference
         let target = Target(
-            subject: subject(of: slot, kind, confirmed, controller: grant.controller, position: 0),
+            subject: subject(
+                of: slot, kind, epoch: state.keyEpoch, confirmed, controller: grant.controller, position: 0),
             channels: grant.pendingChannels)
         var event = event(of: confirmed, target)
         event.refersTo = sequence

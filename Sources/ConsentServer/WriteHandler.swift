@@ -311,8 +311,9 @@ private struct WriteDraft {
 
     private func subject(_ address: ContactAddress, of command: WriteCommand, position: Int) -> WriteSubject {
         let keyring = connection.core.keyring
-        let key = address.normalised.withUnsafeBytes {
-            keyring.recipientKey(controller: controller, kind: address.kind, normalised: $0)
+        let index = connection.core.index
+        let (key, epoch) = address.normalised.withUnsafeBytes {
+            keyring.home(controller: controller, kind: address.kind, normalised: $0) { index.contains($0) }
         }
         let eventID = command.eventID.forContact(position)
         var personal = PersonalPart(
@@ -323,8 +324,8 @@ private struct WriteDraft {
         personal.staff = staff
         personal.evidence = command.evidence
         return WriteSubject(
-            kind: address.kind, slot: keyring.slotKey(key, controller: controller), personal: personal,
-            seal: PersonalSeal(personal, salt: connection.salts.next()))
+            kind: address.kind, keyEpoch: epoch, slot: keyring.slotKey(key, controller: controller),
+            personal: personal, seal: PersonalSeal(personal, salt: connection.salts.next()))
     }
 
     /// MAC of what makes two writes the same. A write without a time of its own and without an id is never

@@ -87,13 +87,11 @@ import WireProtocol
         idle.call(.watch, 1, Wire.WatchRequest())
         for caller in callers { caller.sendGrants(100) }
         daemon.program.signal(SIGTERM)
-        let began = ContinuousClock.now
         try await Task.sleep(for: .milliseconds(2))
         for caller in callers { caller.sendGrants(50) }
         for caller in callers { try caller.finish(pongs: pongs) }
         let end = daemon.program.wait()
         #expect(end.code == 0, "\(end.errors)")
-        #expect(ContinuousClock.now - began < .seconds(5))
 
         daemon = try DaemonUnderTest(stateFolder: state)
         admin = try await connect()
