@@ -2,7 +2,7 @@
 #
 # The recipes only call scripts of tools/scripts, so that each can be read, run and changed on its own.
 # Variables: PREFIX and DESTDIR (install), ONLY (bench, reliability), SEED (demo, reliability),
-# ROUNDS and COMPARISONS (reliability), IMPORT_ROWS (bench, reliability), FILTER (test), RECIPIENTS and
+# ROUNDS, COMPARISONS and EVENTS (reliability), IMPORT_ROWS (bench, reliability), FILTER (test), RECIPIENTS and
 # DURATION (bench).
 
 PREFIX  ?= /usr/local

@@ -51,6 +51,11 @@ struct VerifyCommand: ParsableCommand {
             var contents = [try lines.rest(after: first)]
             if files.count == 2 { contents.append(try Files.readAll(files[1])) }
             let documents = try zip(files, contents).map { try Self.document($0, $1) }
+            if documents[0].elements != nil {
+                throw CommandFailure(
+                    .badData,
+                    "\(files[0]) is a list: consent receipts carry no proof; export --format json does")
+            }
             let formats = documents.map { $0["format"]?.text }
             if files.count == 2 || formats[0] == HeadFile.format {
                 try verifyHeads(try documents.map { try HeadFile(parsing: $0) }, publicKeys)
