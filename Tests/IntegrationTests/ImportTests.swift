@@ -27,11 +27,11 @@ import Testing
         /// Writes a file of these lines and imports it.
         func importing(
             _ lines: [String], _ options: [String] = []
-        ) throws -> (code: Int32, output: String, errors: String) {
+        ) async throws -> (code: Int32, output: String, errors: String) {
             let file = path("rows.csv")
             let text = ImportFile.header + lines.map { $0 + "\n" }.joined()
             try Data(text.utf8).write(to: URL(fileURLWithPath: file))
-            return try ProgramUnderTest.run("consentctl", arguments(file) + options)
+            return try await ProgramUnderTest("consentctl", arguments(file) + options).finished()
         }
 
         func arguments(_ file: String) -> [String] {
@@ -68,12 +68,12 @@ import Testing
         ]
         let before = try await site.client.stats().sequence
 
-        let dry = try site.importing(lines, ["--dry-run", "--json"])
+        let dry = try await site.importing(lines, ["--dry-run", "--json"])
         #expect(dry.code == 65)
         #expect(try await site.client.stats().sequence == before, "a dry run records nothing")
 
         let errors = site.path("bad.csv")
-        let run = try site.importing(lines, ["--errors", errors])
+        let run = try await site.importing(lines, ["--errors", errors])
         #expect(run.code == 65 && run.errors.isEmpty, "\(run.errors)")
         #expect(try await site.client.stats().sequence == before + 3)
         let facts = Dictionary(
@@ -101,7 +101,7 @@ import Testing
                     "6,0,,in_the_future", "7,0,,in_the_future", "7,0,,bad_address", "9,4,,unreadable",
                 ])
 
-        let again = try site.importing(lines, ["--json"])
+        let again = try await site.importing(lines, ["--json"])
         #expect(again.code == 65)
         let document = try JSON(parsing: Array(again.output.utf8))
         #expect(document["recorded"]?.integerValue == 0 && document["repeated"]?.integerValue == 3)
@@ -117,7 +117,7 @@ import Testing
         var refusal = site.salon.refusal("gone@example.fr")
         refusal.occurredAt = Timestamp(rfc3339: "2026-02-01T00:00:00Z")
         _ = try await site.client.withdraw(refusal)
-        let run = try site.importing([
+        let run = try await site.importing([
             site.grant("gone@example.fr", at: "2026-01-01T00:00:00Z"),
             site.grant("gone@example.fr", at: Self.time),
             site.grant("here@example.fr", at: Self.time),
@@ -139,14 +139,14 @@ import Testing
         let site = try await Site()
         let address = "erased@example.fr"
         let line = site.grant(address, at: Self.time)
-        #expect(try site.importing([line, site.grant("kept@example.fr", at: Self.time)]).code == 0)
+        #expect(try await site.importing([line, site.grant("kept@example.fr", at: Self.time)]).code == 0)
         let subject = Subject.contacts([WriteContact(address)])
         _ = try await site.client.erase(Erasure(controller: site.salon.controller, subject: subject))
         let before = try await site.client.stats().sequence
 
         let seen = "contact-seen,salon-lyon,email,promotions,\(address),,,\(Self.time),salon,,"
         let rows = [line, site.grant(address, at: "2026-04-01T00:00:00Z"), seen]
-        let refused = try site.importing(rows, ["--json"])
+        let refused = try await site.importing(rows, ["--json"])
         #expect(refused.code == 65)
         let document = try JSON(parsing: Array(refused.output.utf8))
         #expect(document["refused"]?.integerValue == 3 && document["reasons"]?["erased"]?.integerValue == 3)
@@ -155,9 +155,9 @@ import Testing
         let heard = ["refuse", "withdraw", "object", "complaint", "bounce"].map {
             "\($0),salon-lyon,email,all,\(address),,,\(Self.time),salon,,"
         }
-        #expect(try site.importing(heard).code == 0)
+        #expect(try await site.importing(heard).code == 0)
         #expect(try await site.client.stats().sequence == before + 5)
-        #expect(try site.importing(heard + rows).code == 65)
+        #expect(try await site.importing(heard + rows).code == 65)
         #expect(try await site.client.stats().sequence == before + 5)
         let explained = try await site.client.explain(site.salon.question(.email), subject)
         #expect(explained.answer.decision == .deny)
@@ -184,7 +184,7 @@ import Testing
             if stats.sequence >= 30_000 { break }
             try await Task.sleep(for: .milliseconds(1))
         }
-        let run = program.wait()
+        let run = await program.finished()
         #expect(run.code == 0 && run.errors.isEmpty, "\(run.errors)")
         // What is being written, what came meanwhile, and a group on top of either.
         #expect(lagMax < 8_000, "\(lagMax) events were not in the derived tables")
@@ -194,7 +194,7 @@ import Testing
     @Test func aTerminalShowsABarWithRateAndTimeLeft() async throws {
         let site = try await Site()
         let file = site.path("rows.csv")
-        try ImportFile(site.salon).write(40_000, to: file)
+        try ImportFile(site.salon).write(20_000, to: file)
         let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
         var (unlock, number) = (Int32(0), Int32(0))
         // TIOCSPTLCK and TIOCGPTN: unlock the other end and name it.
@@ -202,17 +202,27 @@ import Testing
         let terminal = try #require(FileHandle(forUpdatingAtPath: "/dev/pts/\(number)"))
         let program = try ProgramUnderTest("consentctl", site.arguments(file), errorTerminal: terminal)
         try terminal.close()
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 4_096)
-        // Reads until the program has closed the terminal, which is an error here.
-        while case let count = read(master, &piece, piece.count), count > 0 { bytes += piece[..<count] }
-        close(master)
-        let shown = String(decoding: bytes, as: UTF8.self)
-        #expect(program.wait().code == 0)
+        let shown = await Self.readAll(master)
+        #expect(await program.finished().code == 0)
         let bars = shown.split(separator: "\r").filter { $0.contains("[#") || $0.contains("[-") }
         let last = try #require(bars.last, "\(shown.debugDescription)")
         #expect(last.contains(" rows, ") && last.contains(" a second, ") && last.contains(" left"), "\(last)")
         #expect(shown.hasSuffix("\r\u{1B}[K"), "the bar is taken away")
         await site.end()
+    }
+
+    /// What is written to a terminal until the program closes it, which reads as an error here.
+    private static func readAll(_ descriptor: Int32) async -> String {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                var bytes: [UInt8] = []
+                var piece = [UInt8](repeating: 0, count: 4_096)
+                while case let count = read(descriptor, &piece, piece.count), count > 0 {
+                    bytes += piece[..<count]
+                }
+                close(descriptor)
+                continuation.resume(returning: String(decoding: bytes, as: UTF8.self))
+            }
+        }
     }
 }

@@ -70,12 +70,12 @@ import Testing
             victim(program).signal(SIGKILL)
             await client.close()
             try pipe.fileHandleForWriting.close()
-            return program.wait()
+            return await program.finished()
         }
 
         /// Runs the import to its end and checks that every row is in the register once.
         func finishAndAudit(_ file: String, rows: Int, note: String) async throws {
-            let run = try ProgramUnderTest.run("consentctl", arguments(file))
+            let run = try await ProgramUnderTest("consentctl", arguments(file)).finished()
             try #require(run.code == 0, "\(note): \(run.errors)")
             let answer = try JSON(parsing: Array(run.output.utf8))
             let repeated = try #require(answer["repeated"]?.integerValue.map(Int.init))
@@ -172,7 +172,7 @@ import Testing
         let late = try await feed(Self.rowCount * 4)
         #expect(late - early < 8 << 20, "from \(early) to \(late) bytes over \(Self.rowCount * 4) rows")
         try pipe.fileHandleForWriting.close()
-        let ended = program.wait()
+        let ended = await program.finished()
         #expect(ended.code == 65, "\(ended.errors)")
         let answer = try JSON(parsing: Array(ended.output.utf8))
         #expect(answer["recorded"]?.integerValue.map(Int.init) == written)

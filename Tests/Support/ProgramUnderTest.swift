@@ -79,6 +79,13 @@ public final class ProgramUnderTest: @unchecked Sendable {
         return (code, text, errorText)
     }
 
+    /// The same on a thread of its own: tests that count on their time share few threads.
+    public func finished() async -> (code: Int32, output: String, errors: String) {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(returning: self.wait()) }
+        }
+    }
+
     /// Runs a program to its end.
     public static func run(_ name: String, _ arguments: [String]) throws -> (
         code: Int32, output: String, errors: String
