@@ -76,9 +76,7 @@ struct ConsentReceipt {
                 .members([
                     "piiController": .string(controller.name), "contact": .string(controller.contact),
                     "address": .members(["addressCountry": .string(controller.country)]),
-                    "email": .string(contactPart { $0.contains("@") }),
-                    "phone": .string(
-                        contactPart { !$0.contains("@") && ($0.first == "+" || $0.first == "0") }),
+                    "email": .string(contactEmail), "phone": .string(contactPhone),
                 ])
             ]),
             "policyUrl": .string(notice?.policyURL ?? ""),
@@ -206,9 +204,18 @@ struct ConsentReceipt {
 
     private var collectionMethod: String { "\(EventText.name(grant.source)): \(EventText.name(grant.act))" }
 
-    /// The first word of the controller's contact that is of a kind; empty where there is none.
-    private func contactPart(_ isWanted: (Substring) -> Bool) -> String {
-        controller.contact.split { " ,;".contains($0) }.first(where: isWanted).map(String.init) ?? ""
+    /// The first e-mail address in the controller's contact; empty where there is none.
+    private var contactEmail: String {
+        controller.contact.split { " ,;<>()".contains($0) }.first { $0.contains("@") }.map(String.init) ?? ""
+    }
+
+    /// The first phone number in it: digits in groups, between commas or semicolons.
+    private var contactPhone: String {
+        let parts = controller.contact.split { ",;".contains($0) }.map { $0.drop { $0 == " " } }
+        let phone = parts.first { part in
+            (part.first == "+" || part.first == "0") && part.allSatisfy { "+0123456789 .-()".contains($0) }
+        }
+        return phone.map(String.init) ?? ""
     }
 
     /// The event's id, written as a UUID.

@@ -27,7 +27,7 @@ struct ReceiptSources {
         controller = Controller(
             id: ControllerID(rawValue: number), code: "salon-\(number)", name: "Salon")
         controller.jurisdiction = "FR"
-        controller.contact = "Salon, dpo@salon.example, +33123456789"
+        controller.contact = "Salon, dpo@salon.example, +33 1 23 45 67 89"
         controller.country = "FR"
         controller.storageLocation = "Paris"
         controller.recipients = "Mailer SAS"

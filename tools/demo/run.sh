@@ -123,7 +123,9 @@ serve --init --test-register
 title "Fill the catalogue: who asks, what for, and the words that people are shown"
 say "A consent belongs to one controller. A purpose is either service (needs no consent) or marketing."
 quietly consentctl controller put --id 1 --code rendezvous --name "Rendezvous SAS" --kind marketplace --region FR
-quietly consentctl controller put --id 2 --code salon-lyon --name "Salon Lyon" --kind salon --region FR
+quietly consentctl controller put --id 2 --code salon-lyon --name "Salon Lyon" --kind salon --region FR \
+    --country FR --jurisdiction FR --contact "Salon Lyon, bonjour@salon-lyon.example, +33 7 00 00 99 00" \
+    --storage-location "Lyon, France" --withdrawal-method "the link in each e-mail, or STOP"
 quietly consentctl controller put --id 3 --code salon-paris --name "Salon Paris" --kind salon --region FR
 quietly consentctl controller put --id 4 --code salon-bruxelles --name "Salon Bruxelles" --kind salon
 quietly consentctl purpose put --id 11 --code reminders --title "Appointment reminders" --class service
@@ -154,7 +156,9 @@ english_notice="I agree to receive offers and the newsletter of Rendezvous by e-
 My details are used for nothing else and are not passed on. \
 I can withdraw at any time, by the link in each e-mail or by replying STOP."
 
-put_notice lyon fr-FR salon-lyon "$(french_notice "Salon Lyon")" --box unticked; notice_lyon=$notice_id
+put_notice lyon fr-FR salon-lyon "$(french_notice "Salon Lyon")" --box unticked \
+    --policy-url https://salon-lyon.example/privacy
+notice_lyon=$notice_id
 put_notice paris fr-FR salon-paris "$(french_notice "Salon Paris")" --box unticked; notice_paris=$notice_id
 put_notice brussels fr-BE salon-bruxelles "$(french_notice "Salon Bruxelles")" --box unticked; notice_brussels=$notice_id
 put_notice market fr-FR rendezvous "$(french_notice "Rendezvous")" --box unticked; notice_market=$notice_id
@@ -258,6 +262,8 @@ run 0 consentctl export --controller salon-lyon --reference C-ELODIE --out "$fol
 shown head -c 300 "$folder/elodie.json"
 head -c 300 "$folder/elodie.json" | fold -w 104 | sed 's/^/      /'
 echo
+say "It is signed, so it verifies like a proof. The same consents as receipts after Kantara's form:"
+run 0 consentctl verify "$folder/elodie.json" --key "$state/log.pub"
 run 0 consentctl export --controller salon-lyon --reference C-ELODIE --format kantara --out "$folder/elodie.kantara.json"
 say "Manon asks to be forgotten. Her name, form and reference leave every file before the command returns; what" \
     "stays is a keyed hash that says no, so that no list can bring her back."

@@ -3,7 +3,9 @@
 #
 # One server on one core and one load generator on another, a test register with RECIPIENTS recipients (1,000,000),
 # DURATION a row (10s). ONLY=T1,T4 runs some rows. Floors are for two cores of a small shared machine. T12 imports
-# IMPORT_ROWS rows (1,000,000) of a CSV file into a register of its own, and is free to use both cores.
+# IMPORT_ROWS rows (1,000,000) of a CSV file into a register of its own, and is free to use both cores. T2H measures T2
+# before and after HISTORY events (2,000,000) more were recorded of a thousand people: what it costs must not grow with
+# the log.
 # Exit status 1 when a row is below its floor, when an answer was wrong, or when a run was not valid.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -13,6 +15,7 @@ folder=.build/bench
 state=$folder/state
 recipients=${RECIPIENTS:-1000000}
 import_rows=${IMPORT_ROWS:-1000000}
+history=${HISTORY:-2000000}
 duration=${DURATION:-10s}
 only=,${ONLY:-},
 . tools/scripts/lib.sh
@@ -28,6 +31,7 @@ rows=(
     "T7|index, bytes a recipient|bytes|40|lower"
     "T8|start until it serves|seconds|2|lower"
     "T9P|durable grants, 64 in flight|grants/s|20000|higher"
+    "T2H|T2 with a longer history, of T2 before|ratio|0.9|higher"
     "T12|consentctl import, all proofs kept|rows/s|50000|higher"
 )
 
@@ -168,6 +172,37 @@ measure() {
     esac
 }
 
+# history_rows COUNT : contacts of a thousand people, each at a second of its own.
+history_rows() {
+    awk -v count="$1" 'BEGIN {
+        print "event,controller,channels,purposes,email,phone,reference,occurred_at,source,act,notice"
+        for (i = 0; i < count; i++)
+            printf "contact-seen,history,email,promotions,person%d@mail.example,,,%04d-%02d-%02dT%02d:%02d:%02dZ,salon,,\n",
+                i % 1000, 2010 + int(i / 29030400), 1 + int(i / 2419200) % 12, 1 + int(i / 86400) % 28,
+                int(i / 3600) % 24, int(i / 60) % 60, i % 60
+    }'
+}
+
+# T2H: T2, the history, T2 again; leaves the ratio.
+measure_history() {
+    local before after events
+    before=$(measure T2) || return
+    {
+        ctl controller put --id 900001 --code history --name History
+        ctl purpose put --id 61 --code promotions --title Promotions --class marketing
+    } >"$folder/T2H.log" 2>&1
+    echo "Recording $history events more..." >&2
+    history_rows "$history" >"$folder/history.csv"
+    "${on_client[@]}" "$bin/consentctl" import "$folder/history.csv" --quiet --server "$server" \
+        --token-file "$state/admin.token" >>"$folder/T2H.log" 2>&1 || { tail -n 5 "$folder/T2H.log" >&2; return 1; }
+    rm -f "$folder/history.csv"
+    settle
+    after=$(measure T2) || return
+    events=$(ctl stats --json | json_number sequence)
+    echo "T2H: $before checks/s before, $after with $events events on file" >&2
+    awk -v before="$before" -v after="$after" 'BEGIN { printf "%.3f\n", after / before }' >"$folder/T2H.txt"
+}
+
 # Waits until the derived rows have caught up with the events but for 100,000, as they do within seconds of a bulk
 # load: a start replays what is left.
 settle() {
@@ -206,6 +241,7 @@ for line in "${rows[@]}"; do
     IFS='|' read -r id work unit floor better <<<"$line"
     wanted "$id" || continue
     case "$id" in
+        T2H) measure_history && ours=$(cat "$folder/T2H.txt") || ours= ;;
         T8 | T12) ours=$(cat "$folder/$id.txt") ;;
         *) ours=$(measure "$id") ;;
     esac
