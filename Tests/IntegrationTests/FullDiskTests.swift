@@ -87,12 +87,19 @@ import Testing
             for position in acknowledged.count..<answers.count { #expect(!answers.isAllowed(position)) }
         }
         try await checkAll()
+        // A withdrawal may need a page less than a grant: not one is left.
+        let rest = disk.folder.file("rest")
+        #expect(FileManager.default.createFile(atPath: rest, contents: nil))
+        let filler = try #require(FileHandle(forWritingAtPath: rest))
+        while (try? filler.write(contentsOf: Data(count: 4096))) != nil {}
+        try filler.close()
         await #expect(throws: ConsentClientError.self) {
             _ = try await client.withdraw(salon.refusal(acknowledged[0]))
         }
         #expect(await client.check(salon.question(.email), .address(acknowledged[0])).isAllowed)
 
         try FileManager.default.removeItem(atPath: ballast)
+        try FileManager.default.removeItem(atPath: rest)
         let resumed = try await client.grant(salon.grant(["resumed@example.fr"], channels: [.email]))
         #expect(resumed.status == .recorded)
         acknowledged.append("resumed@example.fr")
