@@ -74,8 +74,9 @@ struct Restore: ParsableCommand {
         guard !summary.isAccepted else { return }
         let remedy =
             summary.journalEnd == nil
-            ? "restore again with --journal, or accept the loss with --accept-loss"
-            : "restore again with --last-sequence, or accept the loss of what came later with --accept-loss"
+            ? "remove register.db and restore again with --journal, or accept the loss with --accept-loss"
+            : "remove register.db and restore again with --last-sequence, or accept what came later as lost "
+                + "with --accept-loss"
         FileHandle.standardError.write(
             Data("marketing is answered INDETERMINATE until the gap is closed: \(remedy)\n".utf8))
     }

@@ -186,6 +186,7 @@ history_rows() {
 # T2H: T2, the history, T2 again; leaves the ratio.
 measure_history() {
     local before after events
+    settle
     before=$(measure T2) || return
     {
         ctl controller put --id 900001 --code history --name History
