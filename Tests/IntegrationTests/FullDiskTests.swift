@@ -70,7 +70,6 @@ import Testing
             do {
                 let result = try await client.grant(salon.grant([address], channels: [.email]))
                 #expect(result.status == .recorded)
-                #expect(refused.isEmpty, "space came back by itself")
                 acknowledged.append(address)
             } catch {
                 guard case .rejected(let rejection) = error else { throw error }
@@ -81,25 +80,28 @@ import Testing
         }
         #expect(refused.count == 3 && message.contains("no space left"), "\(message)")
         #expect(acknowledged.count > 10)
+        var withdrawn = Set<String>()
         func checkAll() async throws {
             let answers = await client.checkBatch(salon.question(.email), addresses: acknowledged + refused)
-            for position in 0..<acknowledged.count { #expect(answers.isAllowed(position)) }
+            for (position, address) in acknowledged.enumerated() {
+                #expect(answers.isAllowed(position) == !withdrawn.contains(address))
+            }
             for position in acknowledged.count..<answers.count { #expect(!answers.isAllowed(position)) }
         }
         try await checkAll()
-        // A withdrawal may need a page less than a grant: not one is left.
-        let rest = disk.folder.file("rest")
-        #expect(FileManager.default.createFile(atPath: rest, contents: nil))
-        let filler = try #require(FileHandle(forWritingAtPath: rest))
-        while (try? filler.write(contentsOf: Data(count: 4096))) != nil {}
-        try filler.close()
-        await #expect(throws: ConsentClientError.self) {
-            _ = try await client.withdraw(salon.refusal(acknowledged[0]))
+        // A withdrawal may find room in the write-ahead log, once that was moved to the database. It is
+        // recorded or not; either way the answer is the one that its caller heard.
+        do {
+            let result = try await client.withdraw(salon.refusal(acknowledged[0]))
+            #expect(result.status == .recorded)
+            withdrawn.insert(acknowledged[0])
+        } catch {
+            guard case .rejected(let rejection) = error else { throw error }
+            #expect(rejection.status == .unavailable && rejection.notExecuted)
         }
-        #expect(await client.check(salon.question(.email), .address(acknowledged[0])).isAllowed)
+        try await checkAll()
 
         try FileManager.default.removeItem(atPath: ballast)
-        try FileManager.default.removeItem(atPath: rest)
         let resumed = try await client.grant(salon.grant(["resumed@example.fr"], channels: [.email]))
         #expect(resumed.status == .recorded)
         acknowledged.append("resumed@example.fr")
