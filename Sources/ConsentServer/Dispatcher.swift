@@ -5,6 +5,7 @@
 // before its handler sees a byte.
 
 import CPlatform
+import ConsentDomain
 import WireProtocol
 
 enum Dispatcher {
@@ -154,5 +155,17 @@ extension CallContext {
             connection: connection, stream: header.stream, arrival: now,
             deadline: header.value == 0 ? 0 : now + UInt64(header.value) * 1000,
             clientName: connection.access.clientName)
+    }
+}
+
+extension Connection {
+    /// The controller that a call is about; where there is none, the call is answered and over.
+    func controller(_ id: ControllerID, of header: FrameHeader) -> Controller? {
+        if let entry = catalogue.catalogue.controllers[id] { return entry }
+        reject(
+            header.stream, .notFound,
+            "no controller has number \(id.rawValue): see consentctl controller list")
+        if state.isOpen(header.stream) { endCall(header.stream) }
+        return nil
     }
 }

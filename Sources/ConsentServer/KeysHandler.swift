@@ -16,11 +16,7 @@ enum KeysHandler {
                 name: "kind", value: Int(request.kind.rawValue), limit: ContactKind.allCases.count)
         }
         let controller = ControllerID(rawValue: request.controller)
-        guard let entry = connection.catalogue.catalogue.controllers[controller] else {
-            return connection.reject(
-                header.stream, .notFound,
-                "no controller has number \(request.controller): see consentctl controller list")
-        }
+        guard let entry = connection.controller(controller, of: header) else { return }
         let scratch = connection.scratch
         scratch.errors.removeAll(keepingCapacity: true)
         let keyer = AddressKeyer(connection.core, controller: entry, kind: kind)

@@ -163,12 +163,7 @@ extension ReadHandler {
     static func review(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         let request = try Wire.ReviewRequest(decoding: body)
         let controller = ControllerID(rawValue: request.controller)
-        guard connection.catalogue.catalogue.controllers[controller] != nil else {
-            connection.reject(
-                header.stream, .notFound,
-                "no controller has number \(controller.rawValue): see consentctl controller list")
-            return connection.endCall(header.stream)
-        }
+        guard connection.controller(controller, of: header) != nil else { return }
         open(
             connection, header, AuditEntry(.review, controller, .everyone),
             ReviewSource(controller: controller, within: request.within))

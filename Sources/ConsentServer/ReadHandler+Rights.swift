@@ -27,12 +27,7 @@ extension ReadHandler {
     static func dump(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         let request = try Wire.DumpRequest(decoding: body)
         let controller = ControllerID(rawValue: request.controller)
-        guard connection.catalogue.catalogue.controllers[controller] != nil else {
-            connection.reject(
-                header.stream, .notFound,
-                "no controller has number \(request.controller): see consentctl controller list")
-            return connection.endCall(header.stream)
-        }
+        guard connection.controller(controller, of: header) != nil else { return }
         open(connection, header, AuditEntry(.dump, controller, .everyone), DumpSource(controller: controller))
     }
 

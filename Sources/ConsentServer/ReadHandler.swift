@@ -133,11 +133,7 @@ enum ReadHandler {
             return nil
         }
         let keyring = connection.core.keyring
-        guard let controller = connection.catalogue.catalogue.controllers[controllerID] else {
-            return refuse(
-                .notFound, "no controller has number \(controllerID.rawValue): see consentctl controller list"
-            )
-        }
+        guard let controller = connection.controller(controllerID, of: header) else { return nil }
         if !reference.isEmpty {
             return .reference(keyring.referenceKey(controller: controllerID, reference))
         }

@@ -85,12 +85,7 @@ enum WriteHandler {
     ) throws(WireError) {
         let request = try Wire.RetireLapsedRequest(decoding: body)
         let controller = ControllerID(rawValue: request.controller)
-        guard connection.catalogue.catalogue.controllers[controller] != nil else {
-            connection.reject(
-                header.stream, .notFound,
-                "no controller has number \(request.controller): see consentctl controller list")
-            return connection.endCall(header.stream)
-        }
+        guard connection.controller(controller, of: header) != nil else { return }
         let step = RetireLapsed(
             controller: controller,
             proofMonths: request.proofMonths == 0
