@@ -103,6 +103,11 @@ let package = Package(
             name: "protogen", dependencies: ["ProtogenCore", argumentParser], path: "tools/protogen/CLI",
             swiftSettings: strict),
 
+        .executableTarget(
+            name: "index-bench",
+            dependencies: ["ConsentIndex", "ConsentDomain", "CPlatform", histogram, argumentParser],
+            path: "tools/bench/index", swiftSettings: strict),
+
         // Preloaded into a program to count its allocations; nothing links it.
         .target(name: "AllocationCounter", path: "tools/allocation-counter"),
 

@@ -61,58 +61,32 @@ public struct ContactProfile: Hashable, Sendable {
     ///   - record: first byte of the record.
     ///   - channel: raw value of the channel, 1…8.
     ///   - purpose: raw value of the purpose, 1…63.
+    @inlinable @inline(__always)
     public static func outcome(
         record: UnsafeRawPointer, anchorDay: UInt16, channel: UInt8, purpose: UInt8
     ) -> CellOutcome {
-        withUnsafeBytes(of: (UInt64(0), UInt64(0))) { zeros in
-            // A buffer of 16 bytes has an address.
-            guard let nothing = zeros.baseAddress else { return CellOutcome(code: 0) }
-            return CellPlace(channel: channel, purpose: purpose)
-                .outcome(record: record, anchorDay: anchorDay, nothing: nothing)
+        let channelBit = UInt8(1) &<< (channel &- 1)
+        let undeliverable = record.load(as: UInt8.self) & channelBit != 0
+        let present = record.load(fromByteOffset: 1, as: UInt8.self)
+        guard present & channelBit != 0 else {
+            return CellOutcome(
+                code: record.load(fromByteOffset: 2, as: UInt8.self), isUndeliverable: undeliverable)
         }
-    }
-}
-
-/// Where a cell stands in every record: channel and purpose as bits, made once for many records.
-public struct CellPlace: Hashable, Sendable, BitwiseCopyable {
-    @usableFromInline let channelBit: UInt64
-    @usableFromInline let purposeBit: UInt64
-
-    /// - Parameters:
-    ///   - channel: raw value of the channel, 1…8.
-    ///   - purpose: raw value of the purpose, 1…63.
-    @inlinable @inline(__always)
-    public init(channel: UInt8, purpose: UInt8) {
-        channelBit = 1 &<< UInt64(channel &- 1)
-        purposeBit = 1 &<< UInt64(purpose)
-    }
-
-    /// Reads the cell from a record. What a record lacks is read from `nothing` instead, so that one way,
-    /// without branches that a processor has to guess, leads through records of all shapes.
-    /// - Parameters:
-    ///   - record: first byte of a record, at a multiple of 8.
-    ///   - nothing: 16 bytes of zeros, at a multiple of 8.
-    @inlinable @inline(__always)
-    public func outcome(
-        record: UnsafeRawPointer, anchorDay: UInt16, nothing: UnsafeRawPointer
-    ) -> CellOutcome {
-        let head = UInt64(littleEndian: record.load(as: UInt64.self))
-        let present = head &>> 8 & 0xFF
-        let hasChannel = present & channelBit != 0
         let rank = (present & (channelBit &- 1)).nonzeroBitCount
-        let directory = hasChannel ? record + (8 &+ rank &* 16) : nothing
+        let directory = record + 8 + rank &* 16
         let purposes = UInt64(littleEndian: directory.load(as: UInt64.self))
-        let others = UInt64(littleEndian: directory.load(fromByteOffset: 8, as: UInt64.self))
-        let hasCell = purposes & purposeBit != 0
-        let first = Int(truncatingIfNeeded: others &>> 16 & 0xFFFF)
-        let place = record + (first &+ (purposes & (purposeBit &- 1)).nonzeroBitCount &* 8)
-        let cell = UInt64(littleEndian: (hasCell ? place : nothing).load(as: UInt64.self))
-        let codeOfOthers = hasChannel ? others : head &>> 16
-        let hasEnd = cell &>> 8 & 1 != 0
+        let purposeBit = UInt64(1) &<< UInt64(purpose)
+        guard purposes & purposeBit != 0 else {
+            return CellOutcome(
+                code: directory.load(fromByteOffset: 8, as: UInt8.self), isUndeliverable: undeliverable)
+        }
+        let first = Int(UInt16(littleEndian: directory.load(fromByteOffset: 10, as: UInt16.self)))
+        let cell = record + first + (purposes & (purposeBit &- 1)).nonzeroBitCount &* 8
+        let hasEnd = cell.load(fromByteOffset: 1, as: UInt8.self) & 1 != 0
+        let relativeDay = UInt16(littleEndian: cell.load(fromByteOffset: 2, as: UInt16.self))
         return CellOutcome(
-            code: UInt8(truncatingIfNeeded: hasCell ? cell : codeOfOthers),
-            isUndeliverable: head & channelBit != 0,
-            untilDay: hasEnd ? anchorDay &+ UInt16(truncatingIfNeeded: cell &>> 16) : 0,
-            noticeOrdinal: UInt16(truncatingIfNeeded: cell &>> 32))
+            code: cell.load(as: UInt8.self), isUndeliverable: undeliverable,
+            untilDay: hasEnd ? anchorDay &+ relativeDay : 0,
+            noticeOrdinal: UInt16(littleEndian: cell.load(fromByteOffset: 4, as: UInt16.self)))
     }
 }

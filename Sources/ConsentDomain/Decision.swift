@@ -32,27 +32,25 @@ public struct CheckQuery: Hashable, Sendable, BitwiseCopyable {
     ///   there is none.
     @inlinable @inline(__always)
     public func reason(for outcome: CellOutcome, noticeInvalidFrom: Int64) -> UInt8 {
-        // Selections instead of branches: which case comes next can't be guessed.
-        let hasPassed = today >= outcome.untilDay
-        let isExpired = hasPassed && outcome.untilDay != 0
-        let ofGrant: UInt8 = isExpired ? 82 : now >= noticeInvalidFrom ? 83 : 1
-        let ofPending: UInt8 = hasPassed ? 81 : 80
-        let code = outcome.code
-        var reason = code == 2 ? ofGrant : code == 1 ? ofPending : Self.reasonOfOther(code)
-        reason = isService ? 2 : reason
-        return outcome.isUndeliverable ? 48 : reason
-    }
-
-    /// The reason of a state that needs neither time nor notice: one byte of two words for each code; 96 for
-    /// none.
-    @inlinable @inline(__always)
-    static func reasonOfOther(_ code: UInt8) -> UInt8 {
-        //                      7  6  5  4  3  2  1  0
-        let low: UInt64 = 0x55_54_42_41_40_60_60_60
-        //                      15 14 13 12 11 10 9  8
-        let high: UInt64 = 0x60_60_60_44_43_45_57_56
-        let word = code & 8 == 0 ? low : high
-        let reason = UInt8(truncatingIfNeeded: word &>> UInt64(code & 7 &* 8))
-        return code > 15 ? 96 : reason
+        if outcome.isUndeliverable { return 48 }
+        if isService { return 2 }
+        switch outcome.code {
+        case 0: return 96
+        case 1: return today >= outcome.untilDay ? 81 : 80
+        case 2:
+            if outcome.untilDay != 0 && today >= outcome.untilDay { return 82 }
+            return now >= noticeInvalidFrom ? 83 : 1
+        case 3: return 64
+        case 4: return 65
+        case 5: return 66
+        case 6: return 84
+        case 7: return 85
+        case 8: return 86
+        case 9: return 87
+        case 10: return 69
+        case 11: return 67
+        case 12: return 68
+        default: return 96
+        }
     }
 }

@@ -81,6 +81,14 @@ struct CheckKernel: Sendable {
     let profiles: ProfileReader
     let overflow: OverflowReader
     let notices: NoticeReader
+    private let table = ReasonTable.shared
+
+    init(slots: SlotReader, profiles: ProfileReader, overflow: OverflowReader, notices: NoticeReader) {
+        self.slots = slots
+        self.profiles = profiles
+        self.overflow = overflow
+        self.notices = notices
+    }
 
     private static let group = 16
 
@@ -190,18 +198,20 @@ struct CheckKernel: Sendable {
         for item in 0..<count {
             let query = source.query(start &+ item)
             let value = values[item]
-            let outcome: CellOutcome
+            let cell: FoundCell
             if value & SlotWord.profileMask == ProfileReader.overflowReference {
-                outcome = overflowOutcome(
-                    low: half[item], high: half[item &+ Self.group], channel: query.channel,
-                    purpose: query.purpose)
+                cell = FoundCell(
+                    overflowOutcome(
+                        low: half[item], high: half[item &+ Self.group], channel: query.channel,
+                        purpose: query.purpose))
             } else {
-                outcome = profiles.outcome(value, source.cell(start &+ item))
+                cell = profiles.find(source.cell(start &+ item), value)
             }
-            let reason = query.reason(
-                for: outcome, noticeInvalidFrom: notices.invalidFrom(outcome.noticeOrdinal))
-            reasons[start &+ item] = reason
-            untilDays[start &+ item] = reason == 1 ? outcome.untilDay : 0
+            let answer = table.answer(
+                cell, isService: query.isService, today: query.today, now: query.now,
+                noticeInvalidFrom: notices.invalidFrom(UInt16(truncatingIfNeeded: cell.noticeOrdinal)))
+            reasons[start &+ item] = answer.reason
+            untilDays[start &+ item] = answer.untilDay
         }
     }
 
@@ -212,7 +222,7 @@ struct CheckKernel: Sendable {
         if value & SlotWord.profileMask == ProfileReader.overflowReference {
             return overflowOutcome(low: low, high: high, channel: channel, purpose: purpose)
         }
-        return profiles.outcome(value, CellPlace(channel: channel, purpose: purpose))
+        return profiles.find(CellPlace(channel: channel, purpose: purpose), value).outcome
     }
 
     /// The outcome of a contact point whose slot said "overflow".
@@ -229,7 +239,7 @@ struct CheckKernel: Sendable {
             }
             let value = slots.find(low: low, tag: SlotWord.tag(ofHigh: high))
             if value & SlotWord.profileMask != ProfileReader.overflowReference {
-                return profiles.outcome(value, CellPlace(channel: channel, purpose: purpose))
+                return profiles.find(CellPlace(channel: channel, purpose: purpose), value).outcome
             }
         }
         return CellOutcome(code: 0)

@@ -34,8 +34,8 @@ struct ProfileReader: @unchecked Sendable {
     }
 
     @inline(__always)
-    func outcome(_ value: UInt64, _ cell: CellPlace) -> CellOutcome {
-        cell.outcome(
+    func find(_ place: CellPlace, _ value: UInt64) -> FoundCell {
+        place.find(
             record: record(value), anchorDay: UInt16(truncatingIfNeeded: value >> SlotWord.dayShift),
             nothing: UnsafeRawPointer(base) + 16)
     }

@@ -59,22 +59,23 @@ extension SlotReader {
     func probe(
         line: UnsafeRawPointer, low: UInt64, tag: UInt64
     ) -> (value: UInt64, next: UInt64, doubt: UInt64) {
-        let matches =
+        let matches: UInt64 =
             (consent_atomic_load_acquire_u64(line) == low ? 1 : 0)
             | (consent_atomic_load_acquire_u64(line + 16) == low ? 2 : 0)
             | (consent_atomic_load_acquire_u64(line + 32) == low ? 4 : 0)
             | (consent_atomic_load_acquire_u64(line + 48) == low ? 8 : 0)
-        // Without a match, the word that is loaded is the one with the filter bit.
-        let isMatch: UInt64 = matches != 0 ? 1 : 0
-        let filterSlot = Int(truncatingIfNeeded: SlotWord.filterSlot(tag))
-        let place = line + (isMatch != 0 ? matches.trailingZeroBitCount : filterSlot) &* 16
+        // Without a match, the word that is loaded is the one with the filter bit: the bit set above the four
+        // stands for its slot.
+        let filterSlot = SlotWord.filterSlot(tag)
+        let slot = (matches | 16 &<< filterSlot).trailingZeroBitCount & 3
+        let isMatch = (matches &+ 15) &>> 4
+        let place = line + slot &* 16
         let value = consent_atomic_load_acquire_u64(place + 8)
         let again = consent_atomic_load_relaxed_u64(place)
-        let difference = (SlotWord.tag(of: value) ^ tag) | (again ^ low)
-        let isSame: UInt64 = difference == 0 ? 1 : 0
+        let isSame = consent_opaque_u64((SlotWord.tag(of: value) ^ tag) | (again ^ low) == 0 ? 1 : 0)
         let isTaken: UInt64 = value & SlotWord.profileMask != 0 ? 1 : 0
-        let isHit = isMatch & isSame & isTaken
-        let leadsOn: UInt64 = value & SlotWord.filterBit(tag) != 0 ? 1 : 0
-        return (value & (0 &- isHit), leadsOn & ~isMatch, isMatch & ~isHit)
+        let hit = isMatch & isSame & isTaken
+        let leadsOn = value &>> (SlotWord.filterShift &+ (tag & 7)) & 1
+        return (value & (0 &- hit), leadsOn & ~isMatch, isMatch ^ hit)
     }
 }
