@@ -26,6 +26,7 @@ final class RegisterWriter {
     private var watches: [RegisterStream] = []
     private var lastHeartbeat = consent_monotonic_nanoseconds()
     private var lastHead = consent_monotonic_nanoseconds()
+    var snapshot: SnapshotTurn
     private var isFlushing = false
     /// Derived rows that have to be written before grants and imports go on.
     private var owedRows = 0
@@ -34,7 +35,12 @@ final class RegisterWriter {
     var nextErasureAttempt: UInt64 = 0
     private var nextComplaint: UInt64 = 0
 
-    init(folder: consuming StateFolder, register: SQLiteRegister, core: ServerCore) {
+    /// - Parameter snapshotSequence: of the index snapshot on file; nil: there is none that is of use.
+    init(
+        folder: consuming StateFolder, register: SQLiteRegister, core: ServerCore, snapshotSequence: UInt64?
+    ) {
+        snapshot = SnapshotTurn(
+            path: "\(core.stateFolder)/\(IndexStart.snapshotName)", sequence: snapshotSequence)
         self.folder = folder
         self.register = register
         self.core = core
@@ -46,7 +52,7 @@ final class RegisterWriter {
     func commit(_ jobs: [WriteJob]) {
         var group: [WriteJob] = []
         for job in jobs {
-            if job.operation.standsAlone {
+            if job.standsAlone {
                 commitGroup(group)
                 group.removeAll()
                 commitGroup([job])
@@ -63,12 +69,12 @@ final class RegisterWriter {
         let before = register.lastSequence
         var executor = WriteExecutor(
             register: register, core: core, now: core.clock.now,
-            eventCountMax: jobs.reduce(0) { $0 + $1.operation.eventCount })
+            eventCountMax: jobs.reduce(0) { $0 + $1.eventCount })
         var completions: [Completion] = []
         completions.reserveCapacity(jobs.count)
         do throws(RegisterError) {
             for job in jobs {
-                if job.call.isExpired && !job.operation.isRefusal {
+                if job.call.isExpired && !job.isRefusal {
                     completions.append(
                         Completion(
                             job.call, .deadlineExceeded, "the deadline passed before the write began",
@@ -93,16 +99,15 @@ final class RegisterWriter {
         owe(for: executor.stagedCount)
         core.metrics.writes.count(executor.stagedCount)
         core.metrics.refusals.count(executor.refusedCount)
-        let erasures = zip(jobs, completions).filter { $0.0.operation.isErasure }.map(\.0)
+        let erasures = jobs.filter(\.isErasure)
         Completion.deliver(
-            erasures.isEmpty
-                ? completions : zip(jobs, completions).filter { !$0.0.operation.isErasure }.map(\.1))
+            erasures.isEmpty ? completions : zip(jobs, completions).filter { !$0.0.isErasure }.map(\.1))
         if executor.stagedCount > 0 {
             core.metrics.commits.count()
             wakeWatches()
         }
         guard !erasures.isEmpty, finishErasures(for: erasures) else { return }
-        Completion.deliver(zip(jobs, completions).filter { $0.0.operation.isErasure }.map(\.1))
+        Completion.deliver(zip(jobs, completions).filter { $0.0.isErasure }.map(\.1))
     }
 
     /// Makes committed events visible, before anyone is told that they were committed.
@@ -217,8 +222,8 @@ final class RegisterWriter {
 
     // MARK: Derived rows
 
-    /// Whether a flush was begun and is not complete.
-    var wantsToRun: Bool { isFlushing || owesRows }
+    /// Whether a flush or a snapshot was begun and can go on.
+    var wantsToRun: Bool { isFlushing || owesRows || snapshot.wantsToRun }
 
     /// Whether so much is not flushed that it must go on while writes come.
     var isFlushUrgent: Bool { owesRows || register.dirtyCount > core.limits.dirtyContactsMax }
@@ -277,6 +282,7 @@ final class RegisterWriter {
             isFlushing = isFlushing || (register.dirtyCount > 0 && !hasFailed)
         }
         keepHead()
+        writeLastSnapshot()
         do throws(RegisterError) {
             try register.checkpoint(truncating: true)
         } catch {

@@ -63,6 +63,14 @@ public struct ServerConfiguration: Sendable {
         public var flushStepMicroseconds = 10_000
         /// Time that a stop may spend on flushing; the rest is replayed from the events by the next start.
         public var stopFlushSeconds = 3
+        /// Contact points from which on the index is written to a snapshot; fewer are read from their rows as
+        /// fast.
+        public var snapshotContactsMin = 100_000
+        /// Events after which a snapshot is written while writes go on; more where there are many contact
+        /// points.
+        public var snapshotEvents = 1_000_000
+        /// Time that a stop may spend on a snapshot.
+        public var stopSnapshotSeconds = 5
         /// Time without a change after which a Watch gets a heartbeat.
         public var heartbeatSeconds = 10
         /// Time after which a signed head is kept, where events were appended.

@@ -362,22 +362,26 @@ struct WriteExecutor {
             refusedCount += 1
             response.status = .refused
             response.refusals = refusals.map(detail)
-        case .recorded(let places): try fill(&response, .recorded, Array(stagedEvents[places]))
-        case .repeated(let events): try fill(&response, .repeated, events)
+        case .recorded(let places): try fill(&response, .recorded, stagedEvents[places])
+        case .repeated(let events): try fill(&response, .repeated, events[...])
         }
         return response
     }
 
     private func fill(
-        _ response: inout Wire.WriteResponse, _ status: Wire.WriteStatus, _ events: [ConsentEvent]
+        _ response: inout Wire.WriteResponse, _ status: Wire.WriteStatus, _ events: ArraySlice<ConsentEvent>
     ) throws(RegisterError) {
         response.status = status
-        response.sequence = events.map(\.sequence).max() ?? 0
-        response.sequences = events.map(\.sequence)
-        response.eventIds = events.map { event in
-            event.personal.map { Wire.Bytes16($0.eventID) } ?? Wire.Bytes16()
+        var waits = false
+        for place in events.indices {
+            let sequence = events[place].sequence
+            response.sequence = max(response.sequence, sequence)
+            response.sequences.append(sequence)
+            response.eventIds.append(
+                events[place].personal.map { Wire.Bytes16($0.eventID) } ?? Wire.Bytes16())
+            waits = waits || !events[place].pendingChannels.isEmpty
         }
-        guard events.contains(where: { !$0.pendingChannels.isEmpty }) else { return }
+        guard waits else { return }
         for event in events { response.tokens.append(try token(of: event)) }
     }
 

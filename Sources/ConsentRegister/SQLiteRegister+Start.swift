@@ -1,0 +1,181 @@
+// A start: what the tables hold, the events after them, and what of both the index is filled with.
+//
+//     load      catalogue, roots of complete blocks, erasures that wait
+//     states    every state row in the order of the keys; or, for an index that was filled from a snapshot,
+//               only what has changed since
+//     replay    the events after `derivedSequence`, folded in
+//
+// Invariant: when `replay` is done, tables and active generation together hold what all events derive.
+
+import ConsentDomain
+import ConsentProof
+
+extension SQLiteRegister {
+    // MARK: Tables
+
+    /// Reads what the tables hold, and folds in the events after it.
+    func load(derived mark: [UInt8]?) throws(RegisterError) {
+        lastSequence = UInt64(
+            bitPattern: try database.number("SELECT max(seq) FROM event", "reading the last event"))
+        var derivedRoot: TreeHash?
+        if let mark {
+            guard mark.count == 40, let root = TreeHash(mark[8...]) else {
+                throw .corrupt("the mark `derived`")
+            }
+            derivedSequence = mark[..<8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+            derivedRoot = root
+        }
+        guard derivedSequence <= lastSequence else {
+            throw .corrupt("derived rows reach event \(derivedSequence), events end at \(lastSequence)")
+        }
+        try loadCatalogue()
+        try loadTree()
+        if let derivedRoot, tree.root != derivedRoot {
+            throw .corrupt("the log's tree of \(derivedSequence) events has another root than was recorded")
+        }
+    }
+
+    private func loadCatalogue() throws(RegisterError) {
+        let statement = try database.prepare("SELECT seq FROM payload ORDER BY seq")
+        var sequences: [UInt64] = []
+        while try statement.step("reading the catalogue") { sequences.append(statement.sequence(0)) }
+        for sequence in sequences {
+            guard let event = try event(sequence) else {
+                throw .corrupt("the payload of no event (\(sequence))")
+            }
+            do {
+                try committedCatalogue.apply(event)
+            } catch {
+                throw .corrupt("the payload of event \(sequence): \(error)")
+            }
+        }
+        catalogue = committedCatalogue
+    }
+
+    /// The tree of the events up to `derivedSequence`: block roots, then the leaves after them.
+    private func loadTree() throws(RegisterError) {
+        let statement = try database.prepare("SELECT block, root FROM tree_block ORDER BY block")
+        let complete = derivedSequence / UInt64(LogTree.blockLeafCount)
+        while tree.blockCount < complete {
+            guard try statement.step("reading the log's tree"), statement.sequence(0) == tree.blockCount,
+                let root = TreeHash(statement.bytes(1))
+            else { throw .corrupt("the root of block \(tree.blockCount) of the log is missing") }
+            tree.append(blockRoot: root)
+        }
+        derivedBlockCount = tree.blockCount
+        let first = tree.leafCount
+        for leaf in try leafHashes(after: first, to: derivedSequence) { tree.append(leafHash: leaf) }
+    }
+
+    // MARK: Events after the rows
+
+    /// Folds in the events after `derivedSequence`. Once, before anything else is done with a register that
+    /// was opened with `defersReplay`; `mayExist` may be set already, and spares look-ups then.
+    /// - Parameter body: lent what the index is to hold of each event's contact point.
+    public func replay(_ body: (SlotKey, ContactProfile) -> Void = { _, _ in }) throws(RegisterError) {
+        precondition(!isReplayed, "a register is replayed once")
+        var position = derivedSequence
+        if derivedSequence > 0, let last = try event(derivedSequence) { lastRecordedAt = last.recordedAt }
+        while position < lastSequence {
+            try scanEvents(after: position, limit: 4096) { event, leaf throws(RegisterError) in
+                tree.append(leafHash: TreeHash.leaf(leaf))
+                if let key = slotKey(of: event) { body(key, try fold(event, into: key)) }
+                lastRecordedAt = max(lastRecordedAt, event.recordedAt)
+                position = event.sequence
+            }
+            stagedChanges.removeAll()
+            guard tree.leafCount == position else { throw .corrupt("event \(tree.leafCount + 1) is missing") }
+            if active.slots.count >= options.replayDirtyCountMax {
+                let end = lastSequence
+                lastSequence = position
+                while try !flushDerived(budget: .seconds(1)) { try checkpointIfDue() }
+                lastSequence = end
+            }
+        }
+        isReplayed = true
+    }
+
+    // MARK: States for the index
+
+    /// Lends every contact point's key, anchor day and profile record: the tables' rows, then what is in
+    /// memory.
+    public func forEachStateRow(
+        _ body: (SlotKey, UInt16, UnsafeRawBufferPointer) -> Void
+    ) throws(RegisterError) {
+        defer { statements.scanStates.reset() }
+        while try statements.scanStates.step("reading state rows") {
+            guard let key = StateRow.key(statements.scanStates.bytes(0)),
+                let profile = StateRow.profile(key, statements.scanStates.bytes(1))
+            else { throw StateRow.damaged }
+            body(key, profile.anchorDay, profile.record)
+        }
+        for generation in [frozen?.generation, active] {
+            try generation?.slots.forEach { key, slot throws(RegisterError) in
+                try slot.row.span.bytes.withUnsafeBytes { row throws(RegisterError) in
+                    guard let profile = StateRow.profile(key, row) else { throw StateRow.damaged }
+                    body(key, profile.anchorDay, profile.record)
+                }
+            }
+        }
+    }
+
+    /// Lends what the index is to hold of every contact point that an event after `sequence`, and up to
+    /// `derivedSequence`, is about. For an index that knows the events up to `sequence`.
+    ///
+    /// What is new since then is folded from the events, whatever was known before is looked up in the table.
+    /// - Parameters:
+    ///   - rowCountMax: rows to look up at most, since each may be a page of the disk.
+    ///   - isKnown: whether the index has a contact point.
+    /// - Returns: false where it would take more, and reading all rows is faster; nothing was lent then.
+    public func forEachProfile(
+        changedAfter sequence: UInt64, rowCountMax: Int, isKnown: (SlotKey) -> Bool,
+        _ body: (SlotKey, UInt16, UnsafeRawBufferPointer) -> Void
+    ) throws(RegisterError) -> Bool {
+        var position = sequence
+        var known = Set<SlotKey>()
+        var new: [SlotKey: ContactState] = [:]
+        while position < derivedSequence {
+            let limit = min(4096, Int(derivedSequence - position))
+            try scanEvents(after: position, limit: limit) { event, _ throws(RegisterError) in
+                position = event.sequence
+                guard let key = slotKey(of: event) else { return }
+                if isKnown(key) { return _ = known.insert(key) }
+                new[
+                    key,
+                    default: ContactState(controller: event.controller, kind: event.contactKind ?? .opaque)
+                ]
+                .apply(event)
+            }
+            guard known.count <= rowCountMax else { return false }
+        }
+        var rows: [(key: SlotKey, row: [UInt8])] = []
+        rows.reserveCapacity(known.count)
+        for key in known.sorted() {
+            guard let row = try stateRow(key) else { return false }
+            rows.append((key, row))
+        }
+        for (key, row) in rows {
+            try row.span.bytes.withUnsafeBytes { row throws(RegisterError) in
+                guard let profile = StateRow.profile(key, row) else { throw StateRow.damaged }
+                body(key, profile.anchorDay, profile.record)
+            }
+        }
+        for (key, state) in new {
+            let profile = state.profile
+            profile.record.withUnsafeBytes { body(key, profile.anchorDay, $0) }
+        }
+        return true
+    }
+
+    private func stateRow(_ key: SlotKey) throws(RegisterError) -> [UInt8]? {
+        statements.getState.bind(1, key)
+        defer { statements.getState.reset() }
+        return try statements.getState.step("reading a state row") ? statements.getState.array(0) : nil
+    }
+
+    /// Hash of a committed event's leaf, as it stands in the table; nil for a sequence not reached.
+    public func leafHash(of sequence: UInt64) throws(RegisterError) -> TreeHash? {
+        guard sequence >= 1, sequence <= lastSequence else { return nil }
+        return try leafHashes(after: sequence - 1, to: sequence).first
+    }
+}
