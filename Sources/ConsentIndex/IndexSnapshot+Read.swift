@@ -10,27 +10,19 @@ import CPlatform
 import ConsentDomain
 
 extension ConsentIndex {
-    /// Makes an index from a snapshot.
-    /// - Parameters:
-    ///   - path: of the file.
-    ///   - accept: says of a mark what does not fit the register; nil: it fits.
-    /// - Returns: the index, and the mark. The caller puts what events after the mark's `sequence` have
-    ///   changed, then publishes.
-    public static func load(
-        snapshot path: String, configuration: IndexConfiguration = .init(),
-        accept: (SnapshotMark) -> String?
-    ) throws(SnapshotError) -> (index: ConsentIndex, mark: SnapshotMark) {
-        let source = try SnapshotSource(path: path)
-        if let why = accept(source.header.mark) { throw .foreign(why) }
-        let index: ConsentIndex
+    /// Makes an index from a snapshot whose mark fits the register.
+    ///
+    /// The caller puts what events after the mark's `sequence` have changed, then publishes.
+    public convenience init(
+        _ snapshot: SnapshotSource, configuration: IndexConfiguration = .init()
+    ) throws(SnapshotError) {
         do throws(IndexError) {
-            index = try ConsentIndex(configuration: configuration)
-            try index.reserve(source.header.entryCount)
+            try self.init(configuration: configuration)
+            try reserve(snapshot.header.entryCount)
         } catch {
             throw .index(error)
         }
-        try index.fill(from: source)
-        return (index, source.header.mark)
+        try fill(from: snapshot)
     }
 
     private func fill(from source: SnapshotSource) throws(SnapshotError) {

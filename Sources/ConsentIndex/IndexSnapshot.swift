@@ -59,8 +59,6 @@ public enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
     case system(action: String, code: Int32)
     /// The file is no snapshot of this form, or was cut or changed.
     case damaged(String)
-    /// It is a snapshot, but not of this register.
-    case foreign(String)
     /// The index cannot take it.
     case index(IndexError)
 
@@ -70,7 +68,6 @@ public enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
         case .missing: "there is none"
         case .system(let action, let code): "cannot \(action) it: \(String(cString: strerror(code)))"
         case .damaged(let what): "it is torn or damaged: \(what)"
-        case .foreign(let what): "it is not of this register: \(what)"
         case .index(let error): "\(error)"
         }
     }

@@ -10,7 +10,7 @@ import CPlatform
 import ConsentDomain
 
 /// Contact points with their records, for `ConsentIndex.put`.
-public struct ProfileBatch: Sendable {
+public final class ProfileBatch: @unchecked Sendable {
     struct Entry {
         let key: SlotKey
         let offset: UInt32
@@ -18,8 +18,8 @@ public struct ProfileBatch: Sendable {
         let anchorDay: UInt16
     }
 
-    private(set) var entries: [Entry] = []
-    private(set) var records: [UInt8] = []
+    @exclusivity(unchecked) private(set) var entries: [Entry] = []
+    @exclusivity(unchecked) private(set) var records: [UInt8] = []
 
     /// Contact points after which a batch is worth handing over.
     public static let fullCount = 4_096
@@ -34,7 +34,7 @@ public struct ProfileBatch: Sendable {
 
     /// Adds a contact point; the record is copied.
     /// - Parameter record: at most `ContactProfile.byteCountMax` bytes, or none is added.
-    public mutating func append(_ key: SlotKey, record: UnsafeRawBufferPointer, anchorDay: UInt16) {
+    public func append(_ key: SlotKey, record: UnsafeRawBufferPointer, anchorDay: UInt16) {
         guard record.count <= ContactProfile.byteCountMax else { return }
         entries.append(
             Entry(
@@ -44,7 +44,7 @@ public struct ProfileBatch: Sendable {
     }
 
     /// Empties it, and keeps its memory.
-    public mutating func removeAll() {
+    public func removeAll() {
         entries.removeAll(keepingCapacity: true)
         records.removeAll(keepingCapacity: true)
     }
@@ -55,10 +55,12 @@ extension ConsentIndex {
     /// - Throws: as the `put` of one; those before it are in the index.
     public func put(_ batch: ProfileBatch) throws(IndexError) {
         let ahead = 16
-        try batch.records.span.bytes.withUnsafeBytes { records throws(IndexError) in
-            for place in batch.entries.indices {
-                if place + ahead < batch.entries.count { prefetch(batch.entries[place + ahead].key) }
-                let entry = batch.entries[place]
+        let records = batch.records
+        try records.span.bytes.withUnsafeBytes { records throws(IndexError) in
+            let entries = batch.entries
+            for place in entries.indices {
+                if place + ahead < entries.count { prefetch(entries[place + ahead].key) }
+                let entry = entries[place]
                 let start = Int(entry.offset)
                 let record = UnsafeRawBufferPointer(rebasing: records[start..<start + Int(entry.byteCount)])
                 try put(entry.key, record: record, anchorDay: entry.anchorDay)

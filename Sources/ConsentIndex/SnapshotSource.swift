@@ -10,13 +10,15 @@ import Glibc
 import Synchronization
 
 /// An open snapshot. Used by one thread at a time.
-final class SnapshotSource: @unchecked Sendable {
+public final class SnapshotSource: @unchecked Sendable {
     let header: SnapshotHeader
+    /// What it says of itself.
+    public var mark: SnapshotMark { header.mark }
     private let descriptor: Int32
     private let sums: [UInt32]
 
     /// Opens a file and checks its header and its list of checksums.
-    init(path: String) throws(SnapshotError) {
+    public init(path: String) throws(SnapshotError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw errno == ENOENT ? .missing : .system(action: "open", code: errno)

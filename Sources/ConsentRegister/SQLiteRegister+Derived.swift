@@ -15,6 +15,15 @@ extension SQLiteRegister {
     /// Writes derived rows for about as long as the budget says, in one transaction.
     /// - Returns: true when no generation is on its way any more.
     public func flushDerived(budget: Duration) throws(RegisterError) -> Bool {
+        try flushDerived(budget: budget, until: { false })
+    }
+
+    /// The same, and ends early.
+    /// - Parameter isCalled: whether somebody waits; asked after every few rows, and ends the step early.
+    /// - Returns: true when no generation is on its way any more.
+    public func flushDerived(
+        budget: Duration, until isCalled: () -> Bool
+    ) throws(RegisterError) -> Bool {
         try requireRunning()
         precondition(staged.isEmpty, "derived rows are written between commits")
         if frozen == nil {
@@ -29,7 +38,7 @@ extension SQLiteRegister {
         var isComplete = false
         do throws(RegisterError) {
             try inTransaction("writing derived rows") { () throws(RegisterError) in
-                isComplete = try write(&writing, until: deadline)
+                isComplete = try write(&writing) { isCalled() || ContinuousClock.now >= deadline }
             }
         } catch {
             writing.undoStep(to: before)
@@ -47,15 +56,15 @@ extension SQLiteRegister {
         return true
     }
 
-    /// Writes rows until the deadline has passed or all are written.
+    /// Writes rows until it is time to stop, or all are written.
     private func write(
-        _ writing: inout FrozenGeneration, until deadline: ContinuousClock.Instant
+        _ writing: inout FrozenGeneration, until isTime: () -> Bool
     ) throws(RegisterError) -> Bool {
         while true {
             let isDone = try writeRow(&writing)
             if isDone { return true }
             writing.stepRowCount += 1
-            if writing.stepRowCount % 16 == 0, ContinuousClock.now >= deadline { return false }
+            if writing.stepRowCount % 16 == 0, isTime() { return false }
         }
     }
 

@@ -2,8 +2,8 @@
 //
 //     load      catalogue, roots of complete blocks, erasures that wait
 //     states    every state row in the order of the keys; or, for an index that was filled from a snapshot,
-//               only what has changed since
-//     replay    the events after `derivedSequence`, folded in
+//               only what has changed since, which may be asked before the replay
+//     replay    the events after `derivedSequence`, folded in: what a write needs, and a check does not
 //
 // Invariant: when `replay` is done, tables and active generation together hold what all events derive.
 
@@ -13,7 +13,7 @@ import ConsentProof
 extension SQLiteRegister {
     // MARK: Tables
 
-    /// Reads what the tables hold, and folds in the events after it.
+    /// Reads what the tables hold.
     func load(derived mark: [UInt8]?) throws(RegisterError) {
         lastSequence = UInt64(
             bitPattern: try database.number("SELECT max(seq) FROM event", "reading the last event"))
@@ -25,6 +25,8 @@ extension SQLiteRegister {
             derivedSequence = mark[..<8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
             derivedRoot = root
         }
+        // Times of recording never descend.
+        if let last = try event(lastSequence) { lastRecordedAt = last.recordedAt }
         guard derivedSequence <= lastSequence else {
             throw .corrupt("derived rows reach event \(derivedSequence), events end at \(lastSequence)")
         }
@@ -69,21 +71,37 @@ extension SQLiteRegister {
 
     // MARK: Events after the rows
 
+    /// Reads and checks the first of the events that the replay needs, and keeps them for it. For the time in
+    /// which another thread fills the index.
+    public func readAhead() throws(RegisterError) {
+        guard ahead.isEmpty, !isReplayed else { return }
+        ahead.reserveCapacity(Int(min(lastSequence - derivedSequence, UInt64(Self.readAheadMax))))
+        try scanEvents(after: derivedSequence, limit: Self.readAheadMax) { event, leaf in
+            ahead.append((event, .leaf(leaf)))
+        }
+    }
+
+    /// A hundred megabytes, about.
+    private static let readAheadMax = 131_072
+
     /// Folds in the events after `derivedSequence`. Once, before anything else is done with a register that
     /// was opened with `defersReplay`; `mayExist` may be set already, and spares look-ups then.
     /// - Parameter body: lent what the index is to hold of each event's contact point.
     public func replay(_ body: (SlotKey, ContactProfile) -> Void = { _, _ in }) throws(RegisterError) {
         precondition(!isReplayed, "a register is replayed once")
         var position = derivedSequence
-        if derivedSequence > 0, let last = try event(derivedSequence) { lastRecordedAt = last.recordedAt }
+        func take(_ event: ConsentEvent, _ leafHash: TreeHash) throws(RegisterError) {
+            tree.append(leafHash: leafHash)
+            if let key = slotKey(of: event) { body(key, try fold(event, into: key)) }
+            position = event.sequence
+            stagedChanges.removeAll()
+        }
+        for (event, leafHash) in ahead { try take(event, leafHash) }
+        ahead = []
         while position < lastSequence {
             try scanEvents(after: position, limit: 4096) { event, leaf throws(RegisterError) in
-                tree.append(leafHash: TreeHash.leaf(leaf))
-                if let key = slotKey(of: event) { body(key, try fold(event, into: key)) }
-                lastRecordedAt = max(lastRecordedAt, event.recordedAt)
-                position = event.sequence
+                try take(event, .leaf(leaf))
             }
-            stagedChanges.removeAll()
             guard tree.leafCount == position else { throw .corrupt("event \(tree.leafCount + 1) is missing") }
             if active.slots.count >= options.replayDirtyCountMax {
                 let end = lastSequence
@@ -92,6 +110,7 @@ extension SQLiteRegister {
                 lastSequence = end
             }
         }
+        absent = []
         isReplayed = true
     }
 
@@ -119,58 +138,68 @@ extension SQLiteRegister {
         }
     }
 
-    /// Lends what the index is to hold of every contact point that an event after `sequence`, and up to
-    /// `derivedSequence`, is about. For an index that knows the events up to `sequence`.
+    /// Lends what the index is to hold of every contact point that an event after `sequence` is about. For an
+    /// index that knows the events up to `sequence`, and before the replay or after it.
     ///
-    /// What is new since then is folded from the events, whatever was known before is looked up in the table.
+    /// What is new since then is folded from its events; of whatever was known before, the state row is
+    /// looked up first.
     /// - Parameters:
     ///   - rowCountMax: rows to look up at most, since each may be a page of the disk.
     ///   - isKnown: whether the index has a contact point.
     /// - Returns: false where it would take more, and reading all rows is faster; nothing was lent then.
     public func forEachProfile(
         changedAfter sequence: UInt64, rowCountMax: Int, isKnown: (SlotKey) -> Bool,
-        _ body: (SlotKey, UInt16, UnsafeRawBufferPointer) -> Void
+        _ body: (SlotKey, ContactProfile) -> Void
     ) throws(RegisterError) -> Bool {
-        var position = sequence
-        var known = Set<SlotKey>()
+        var known: [SlotKey: ContactState] = [:]
         var new: [SlotKey: ContactState] = [:]
-        while position < derivedSequence {
-            let limit = min(4096, Int(derivedSequence - position))
-            try scanEvents(after: position, limit: limit) { event, _ throws(RegisterError) in
-                position = event.sequence
+        try forEachEvent(after: sequence) { event throws(RegisterError) in
+            guard let key = slotKey(of: event) else { return }
+            let empty = ContactState(controller: event.controller, kind: event.contactKind ?? .opaque)
+            if isKnown(key) { return known[key] = empty }
+            // What came after the tables were written is not in them.
+            if new[key] == nil && event.sequence > derivedSequence { absent.insert(key) }
+            new[key, default: empty].apply(event)
+        }
+        guard known.count <= rowCountMax else {
+            absent = []
+            return false
+        }
+        if !known.isEmpty {
+            for key in known.keys.sorted() {
+                if let state = try stateInTable(key) { known[key] = state }
+            }
+            // The rows hold what came up to `derivedSequence`; a state skips what it has.
+            try forEachEvent(after: min(sequence, derivedSequence)) { event throws(RegisterError) in
                 guard let key = slotKey(of: event) else { return }
-                if isKnown(key) { return _ = known.insert(key) }
-                new[
-                    key,
-                    default: ContactState(controller: event.controller, kind: event.contactKind ?? .opaque)
-                ]
-                .apply(event)
-            }
-            guard known.count <= rowCountMax else { return false }
-        }
-        var rows: [(key: SlotKey, row: [UInt8])] = []
-        rows.reserveCapacity(known.count)
-        for key in known.sorted() {
-            guard let row = try stateRow(key) else { return false }
-            rows.append((key, row))
-        }
-        for (key, row) in rows {
-            try row.span.bytes.withUnsafeBytes { row throws(RegisterError) in
-                guard let profile = StateRow.profile(key, row) else { throw StateRow.damaged }
-                body(key, profile.anchorDay, profile.record)
+                known[key]?.apply(event)
             }
         }
-        for (key, state) in new {
-            let profile = state.profile
-            profile.record.withUnsafeBytes { body(key, profile.anchorDay, $0) }
-        }
+        for (key, state) in new { body(key, state.profile) }
+        for (key, state) in known { body(key, state.profile) }
         return true
     }
 
-    private func stateRow(_ key: SlotKey) throws(RegisterError) -> [UInt8]? {
-        statements.getState.bind(1, key)
-        defer { statements.getState.reset() }
-        return try statements.getState.step("reading a state row") ? statements.getState.array(0) : nil
+    /// Lends the events after a sequence, of those that were read ahead already from memory.
+    private func forEachEvent(
+        after sequence: UInt64, _ body: (ConsentEvent) throws(RegisterError) -> Void
+    ) throws(RegisterError) {
+        var position = sequence
+        func scan(to end: UInt64) throws(RegisterError) {
+            while position < end {
+                let limit = min(4096, Int(end - position))
+                try scanEvents(after: position, limit: limit) { event, _ throws(RegisterError) in
+                    position = event.sequence
+                    try body(event)
+                }
+            }
+        }
+        try scan(to: ahead.isEmpty ? lastSequence : derivedSequence)
+        for (event, _) in ahead where event.sequence > position {
+            position = event.sequence
+            try body(event)
+        }
+        try scan(to: lastSequence)
     }
 
     /// Hash of a committed event's leaf, as it stands in the table; nil for a sequence not reached.

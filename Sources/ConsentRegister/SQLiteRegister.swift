@@ -65,7 +65,12 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     var recentBlocks: [(block: UInt64, tree: BlockTree)] = []
     static let recentBlocksMax = 8
     @exclusivity(unchecked) var isStopped = false
-    @exclusivity(unchecked) var isReplayed = false
+    /// Whether the events after the tables are folded in.
+    @exclusivity(unchecked) public internal(set) var isReplayed = false
+    /// Contact points that the replay will meet for the first time, and the tables do not have.
+    var absent = Set<SlotKey>()
+    /// Events that were read for the replay, with the hashes of their leaves.
+    var ahead: [(event: ConsentEvent, leafHash: TreeHash)] = []
     /// Erase events whose destruction is not done.
     @exclusivity(unchecked) var erasures = ErasureQueue()
     /// Size of the last head that was kept; nil: not read yet.

@@ -211,6 +211,7 @@ final class CommitPipeline: Sendable {
 
     private func run(_ writer: RegisterWriter) {
         var tasks: [any RegisterTask] = []
+        writer.begin()
         while true {
             let work = nextWork(
                 hasTasks: !tasks.isEmpty || writer.wantsToRun, refusalsOnly: writer.owesRows)

@@ -1,8 +1,9 @@
 // How a start fills the index: from the snapshot and what has changed since, or from every state row.
 //
-//     snapshot   the file, then the contact points that events after it are about
-//     rows       every state row, in the order of the keys
-//     both       then the events that the rows do not hold yet, as the register replays them
+//     snapshot   the file, then the contact points that events after it are about. The register is left for the
+//                writer thread to replay, since checks do not need it.
+//     rows       every state row, in the order of the keys, then the events that the rows do not hold yet, as the
+//                register replays them
 //
 // To start from the rows alone, for instance to compare the two, remove `index.snapshot` from the state
 // folder first: it is never the truth, and is written again.
@@ -32,7 +33,7 @@ struct IndexStart {
     /// read all rows.
     private static let rowLookupsMax = 20_000
 
-    /// Fills an index and replays the register.
+    /// Fills an index, from rows with a replay of the register.
     /// - Parameter register: opened, and not replayed.
     init(_ register: SQLiteRegister, stateFolder: String, keyring: RecipientKeyring, logger: Logger) throws {
         let began = consent_monotonic_nanoseconds()
@@ -40,20 +41,22 @@ struct IndexStart {
         ConsentIndex.removeUnfinishedSnapshot(at: path)
         let found = try Self.snapshot(path, of: register, keyring, logger)
         let index = try found?.index ?? Self.rows(of: register)
-        snapshotSequence = found?.sequence
         self.index = index
+        snapshotSequence = found?.sequence
         replayedCount = register.lastSequence - register.derivedSequence
         register.mayExist = { index.contains($0) }
         register.contactCount = { index.recipientCount }
-        var failure: IndexError?
-        try register.replay { slot, profile in
-            do throws(IndexError) {
-                try index.put(slot, profile: profile)
-            } catch {
-                failure = error
+        if found == nil {
+            var failure: IndexError?
+            try register.replay { slot, profile in
+                do throws(IndexError) {
+                    try index.put(slot, profile: profile)
+                } catch {
+                    failure = error
+                }
             }
+            if let failure { throw failure }
         }
-        if let failure { throw failure }
         index.publish(sequence: register.lastSequence)
         nanoseconds = consent_monotonic_nanoseconds() - began
     }
@@ -73,25 +76,16 @@ struct IndexStart {
         let index = try ConsentIndex()
         try index.reserve(register.contactCountHint)
         let filling = IndexFilling(index)
-        var batch = ProfileBatch()
+        var batch = filling.emptyBatch()
         try register.forEachStateRow { slot, anchorDay, record in
             batch.append(slot, record: record, anchorDay: anchorDay)
-            if batch.count == ProfileBatch.fullCount { filling.put(&batch) }
+            guard batch.count == ProfileBatch.fullCount else { return }
+            filling.put(batch)
+            batch = filling.emptyBatch()
         }
-        filling.put(&batch)
+        filling.put(batch)
         try filling.finish()
         return index
-    }
-
-    private static func put(
-        _ slot: SlotKey, _ anchorDay: UInt16, _ record: UnsafeRawBufferPointer, into index: ConsentIndex
-    ) -> IndexError? {
-        do throws(IndexError) {
-            try index.put(slot, record: record, anchorDay: anchorDay)
-            return nil
-        } catch {
-            return error
-        }
     }
 
     // MARK: Snapshot
@@ -99,35 +93,50 @@ struct IndexStart {
     private static func snapshot(
         _ path: String, of register: SQLiteRegister, _ keyring: RecipientKeyring, _ logger: Logger
     ) throws(RegisterError) -> (index: ConsentIndex, sequence: UInt64)? {
-        let loaded: (index: ConsentIndex, mark: SnapshotMark)
-        var failure: RegisterError?
+        func refuse(_ reason: String) {
+            logger.warning(
+                "the index snapshot is not used; state rows are read instead",
+                metadata: ["path": "\(path)", "reason": "\(reason)"])
+        }
+        let source: SnapshotSource
+        let index: ConsentIndex
         do throws(SnapshotError) {
-            loaded = try ConsentIndex.load(snapshot: path) { mark in
-                do throws(RegisterError) {
-                    return try misfit(mark, register, keyring)
-                } catch {
-                    failure = error
-                    return "\(error)"
-                }
-            }
+            source = try SnapshotSource(path: path)
         } catch {
-            if let failure { throw failure }
-            if error != .missing {
-                logger.warning(
-                    "the index snapshot is not used; state rows are read instead",
-                    metadata: ["path": "\(path)", "reason": "\(error)"])
-            }
+            if error != .missing { refuse("\(error)") }
             return nil
         }
-        let (index, sequence) = (loaded.index, loaded.mark.sequence)
+        if let why = try misfit(source.mark, register, keyring) {
+            refuse("it is not of this register: \(why)")
+            return nil
+        }
+        // While another thread fills the index, this one reads what will have to be replayed.
+        let loading = SnapshotLoading(source)
+        do throws(RegisterError) {
+            try register.readAhead()
+        } catch {
+            _ = loading.result
+            throw error
+        }
+        do throws(SnapshotError) {
+            index = try loading.result.get()
+        } catch {
+            refuse("\(error)")
+            return nil
+        }
+        let sequence = source.mark.sequence
         var full: IndexError?
         let isComplete = try register.forEachProfile(
             changedAfter: sequence, rowCountMax: rowLookupsMax, isKnown: { index.contains($0) },
-            { slot, anchorDay, record in full = full ?? put(slot, anchorDay, record, into: index) })
+            { slot, profile in
+                do throws(IndexError) {
+                    try index.put(slot, profile: profile)
+                } catch {
+                    full = error
+                }
+            })
         guard isComplete, full == nil else {
-            logger.info(
-                "the index snapshot is too old to be of use; state rows are read instead",
-                metadata: ["snapshot_sequence": "\(sequence)", "sequence": "\(register.lastSequence)"])
+            refuse("too much has changed since event \(sequence)")
             return nil
         }
         return (index, sequence)
@@ -153,23 +162,24 @@ struct IndexStart {
 private final class IndexFilling: @unchecked Sendable {
     private let index: ConsentIndex
     private let queue = DispatchQueue(label: "consentd.index-start", qos: .userInitiated)
-    private let state: Mutex<(free: [ProfileBatch], failure: IndexError?)>
+    private let state = Mutex((free: (0..<batchesMax).map { _ in ProfileBatch() }, failure: IndexError?.none))
     private let room = DispatchSemaphore(value: 0)
     private static let batchesMax = 4
 
     init(_ index: ConsentIndex) {
         self.index = index
-        state = Mutex((Array(repeating: ProfileBatch(), count: Self.batchesMax), nil))
         for _ in 0..<Self.batchesMax { room.signal() }
     }
 
-    /// Hands over a batch; an empty one stands in its place afterwards.
-    func put(_ batch: inout ProfileBatch) {
+    /// A batch to fill; waits for one.
+    func emptyBatch() -> ProfileBatch {
         room.wait()
-        var full = state.withLock { $0.free.removeLast() }
-        swap(&full, &batch)
-        queue.async { [self, full] in
-            var batch = full
+        return state.withLock { $0.free.removeLast() }
+    }
+
+    /// Takes a batch that `emptyBatch` gave.
+    func put(_ batch: ProfileBatch) {
+        queue.async { [self] in
             let hasFailed = state.withLock { $0.failure != nil }
             do throws(IndexError) {
                 if !hasFailed { try index.put(batch) }
@@ -186,5 +196,30 @@ private final class IndexFilling: @unchecked Sendable {
     func finish() throws(IndexError) {
         queue.sync {}
         if let failure = state.withLock({ $0.failure }) { throw failure }
+    }
+}
+
+/// Fills an index from a snapshot on another thread.
+private final class SnapshotLoading: Sendable {
+    private let loaded = Mutex<Result<ConsentIndex, SnapshotError>?>(nil)
+    private let done = DispatchSemaphore(value: 0)
+
+    init(_ source: SnapshotSource) {
+        DispatchQueue.global(qos: .userInitiated).async { [self] in
+            let result: Result<ConsentIndex, SnapshotError>
+            do throws(SnapshotError) {
+                result = .success(try ConsentIndex(source))
+            } catch {
+                result = .failure(error)
+            }
+            loaded.withLock { $0 = result }
+            done.signal()
+        }
+    }
+
+    /// Waits for it. To be asked once.
+    var result: Result<ConsentIndex, SnapshotError> {
+        done.wait()
+        return loaded.withLock { $0 } ?? .failure(.missing)
     }
 }

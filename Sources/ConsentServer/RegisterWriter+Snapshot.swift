@@ -122,6 +122,7 @@ extension RegisterWriter {
             let byteCount = try outcome.get()
             try copy.publish()
             snapshot.sequence = snapshot.copySequence
+            postFigures()
             let now = consent_monotonic_nanoseconds()
             snapshot.notBefore = now + Self.idlePauseNanoseconds
             core.logger.info(
@@ -151,6 +152,7 @@ extension RegisterWriter {
         // One that was not used at the start may be there too.
         try ConsentIndex.removeSnapshot(at: snapshot.path)
         snapshot.sequence = nil
+        postFigures()
         snapshot.notBefore = consent_monotonic_nanoseconds() + Self.idlePauseNanoseconds
     }
 

@@ -46,6 +46,18 @@ final class RegisterWriter {
         self.core = core
     }
 
+    // MARK: Start
+
+    /// What has to be done before the first write: the rest of the replay, and erasures that were cut off.
+    func begin() {
+        do throws(RegisterError) {
+            if !register.isReplayed { try register.replay() }
+        } catch {
+            return stop("the register cannot be replayed: \(error)", [])
+        }
+        finishErasuresIfDue()
+    }
+
     // MARK: Writes
 
     /// Commits jobs, refusals first as they come. What stands alone makes a group of its own.
@@ -67,6 +79,7 @@ final class RegisterWriter {
         guard !jobs.isEmpty else { return }
         guard !hasFailed else { return fail(jobs, "the register failed before: the server is stopping") }
         let before = register.lastSequence
+        var watch = Stopwatch()
         var executor = WriteExecutor(
             register: register, core: core, now: core.clock.now,
             eventCountMax: jobs.reduce(0) { $0 + $1.eventCount })
@@ -83,6 +96,7 @@ final class RegisterWriter {
                     completions.append(try executor.execute(job))
                 }
             }
+            watch.lap(core.metrics.stageTime)
             if executor.stagedCount > 0 { try register.commit() }
         } catch {
             // The register may commit and then find no space to shorten its log: what is committed counts.
@@ -91,6 +105,7 @@ final class RegisterWriter {
             }
             complainOfSpace("the write-ahead log stays as it is", error)
         }
+        watch.lap(core.metrics.commitTime)
         do throws(IndexError) {
             try publish(executor)
         } catch {
@@ -106,6 +121,7 @@ final class RegisterWriter {
             core.metrics.commits.count()
             wakeWatches()
         }
+        watch.lap(core.metrics.publishTime)
         guard !erasures.isEmpty, finishErasures(for: erasures) else { return }
         Completion.deliver(zip(jobs, completions).filter { $0.0.isErasure }.map(\.1))
     }
@@ -128,7 +144,7 @@ final class RegisterWriter {
     func postFigures() {
         let figures = RegisterFigures(
             events: register.lastSequence, walBytes: UInt64(register.walBytes),
-            derivedSequence: register.derivedSequence)
+            derivedSequence: register.derivedSequence, snapshotSequence: snapshot.sequence ?? 0)
         core.registerFigures.withLock { $0 = figures }
     }
 
@@ -245,8 +261,12 @@ final class RegisterWriter {
         let microseconds =
             isIdle || owesRows ? core.limits.flushStepMicroseconds : core.limits.readStepMicroseconds
         let before = register.derivedRowCount
+        var watch = Stopwatch()
+        defer { watch.lap(core.metrics.flushTime) }
         do throws(RegisterError) {
-            isFlushing = try !register.flushDerived(budget: .microseconds(microseconds))
+            // While nothing waits a step may be long, and ends as soon as something does.
+            isFlushing = try !register.flushDerived(
+                budget: .microseconds(microseconds), until: { isIdle && core.pipeline.hasWaitingWrites })
             owedRows = isFlushing ? max(0, owedRows - Int(register.derivedRowCount - before)) : 0
             postFigures()
         } catch {
@@ -261,6 +281,8 @@ final class RegisterWriter {
     /// them.
     func checkpointIfDue() {
         guard !hasFailed else { return }
+        var watch = Stopwatch()
+        defer { watch.lap(core.metrics.flushTime) }
         do throws(RegisterError) {
             if try register.checkpointIfDue() { postFigures() }
         } catch {

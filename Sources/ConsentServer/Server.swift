@@ -36,6 +36,9 @@ public final class ConsentServer: Sendable {
 
     // MARK: Start
 
+    /// Prepares this process for a server. To be called before there is a second thread.
+    public static func prepareProcess() { consent_keep_freed_memory() }
+
     /// Starts a server. When this returns, it serves.
     /// - Parameters:
     ///   - onFatalError: called once, on another thread, when the register failed and the process has to end.
@@ -44,7 +47,6 @@ public final class ConsentServer: Sendable {
         _ configuration: ServerConfiguration, logger: Logger, onFatalError: @escaping @Sendable () -> Void
     ) async throws -> ConsentServer {
         let began = consent_monotonic_nanoseconds()
-        consent_keep_freed_memory()
         if configuration.initialise {
             try StateFolder.initialise(
                 path: configuration.stateFolder, isTestRegister: configuration.testRegister)
@@ -80,7 +82,8 @@ public final class ConsentServer: Sendable {
             folder: folder, register: register, core: core, snapshotSequence: start.snapshotSequence)
         writer.postCatalogue()
         writer.postFigures()
-        writer.finishErasuresIfDue()
+        // An erasure that was cut off is finished before anyone is served.
+        if register.isReplayed || register.hasErasuresDue(now: core.clock.now) { writer.begin() }
         pipeline.start(writer)
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)

@@ -23,6 +23,9 @@ struct WriteExecutor {
     private(set) var changedProfiles: [(slot: SlotKey, profile: ContactProfile)] = []
     /// Whether the catalogue changed.
     var changedCatalogue = false
+    /// The last live draft that was accepted. Sign-ups of one group mostly differ in their address alone, and
+    /// the gate asks the same catalogue at the same time.
+    private var acceptedDraft: GrantDraft?
 
     /// - Parameter eventCountMax: events that the group may stage.
     init(register: SQLiteRegister, core: ServerCore, now: Timestamp, eventCountMax: Int) {
@@ -141,10 +144,14 @@ struct WriteExecutor {
     }
 
     /// What is wrong with a write; all that apply. May turn an import without proof into an unproven one.
-    func refusals(of command: inout WriteCommand) throws(RegisterError) -> [RefusalFinding] {
+    mutating func refusals(of command: inout WriteCommand) throws(RegisterError) -> [RefusalFinding] {
         if command.kind == .grant || command.kind == .renew {
-            switch GrantGate.verdict(try draft(of: command), catalogue: register.catalogue, now: now) {
-            case .accepted: return []
+            let draft = try draft(of: command)
+            if draft == acceptedDraft { return [] }
+            switch GrantGate.verdict(draft, catalogue: register.catalogue, now: now) {
+            case .accepted:
+                if draft.via == .live { acceptedDraft = draft }
+                return []
             case .unproven:
                 command.kind = .unprovenImport
                 return []
