@@ -107,9 +107,11 @@ extension ProfileTable {
     /// Checks the records that were read, and sets their users to none; nil where one is malformed.
     fileprivate mutating func startsOfLoaded(byteCount: Int) -> RecordStarts? {
         let end = byteCount / Self.unitByteCount
-        guard byteCount % Self.unitByteCount == 0, end >= 1, isEmptyRecord else { return nil }
+        guard byteCount % Self.unitByteCount == 0, end >= Self.firstUnit, isEmptyRecord else {
+            return nil
+        }
         var starts = RecordStarts(unitCount: end)
-        var unit = 1
+        var unit = Self.firstUnit
         while unit < end {
             let place = region.base + unit * Self.unitByteCount
             let count = self.byteCount(UInt32(unit))
@@ -142,8 +144,9 @@ extension ProfileTable {
         return true
     }
 
-    /// Whether unit 0 is what a missed search has to read.
+    /// Whether the first units are what a missed search has to read.
     private var isEmptyRecord: Bool {
-        (region.base + 8).load(as: UInt64.self) == UInt64(8).littleEndian << 32
+        func word(_ offset: Int) -> UInt64 { region.base.load(fromByteOffset: offset, as: UInt64.self) }
+        return word(8) == (8 << 32 as UInt64).littleEndian && word(16) == 0 && word(24) == 0
     }
 }

@@ -7,6 +7,7 @@
 //              8 the record (ContactProfile), a multiple of 8 bytes
 //
 //     unit 0          the empty record: no channel, code 0. A missed search reads it like any other.
+//     unit 1          zeros: read in the place of what a record lacks
 //     unit 2²⁴ - 1    is never used: this reference means "see the overflow table"
 //
 // Invariant: a record's bytes change only while no slot refers to it and no reader can: it is written before
@@ -33,10 +34,10 @@ struct ProfileReader: @unchecked Sendable {
     }
 
     @inline(__always)
-    func outcome(_ value: UInt64, channel: UInt8, purpose: UInt8) -> CellOutcome {
-        ContactProfile.outcome(
+    func find(_ place: CellPlace, _ value: UInt64) -> FoundCell {
+        place.find(
             record: record(value), anchorDay: UInt16(truncatingIfNeeded: value >> SlotWord.dayShift),
-            channel: channel, purpose: purpose)
+            nothing: UnsafeRawPointer(base) + 16)
     }
 }
 
@@ -47,13 +48,15 @@ struct ProfileTable: ~Copyable {
     let limit: Int
     /// Profiles in use.
     var count = 0
-    var nextUnit = 1
+    var nextUnit = Self.firstUnit
     /// Free runs of units, by their length in units.
     private var freeRuns: [[UInt32]]
     private var table: UnsafeMutablePointer<UInt64>
     private var tableMask: Int
 
     static let unitByteCount = 16
+    /// Where records begin.
+    static let firstUnit = 2
     private static let unitCountMax = Int(ProfileReader.overflowReference)
     private static let commitByteCount = 1 << 18
 
