@@ -5,8 +5,8 @@
 //
 // Many readers, one writer. Readers take no lock, allocate nothing and never wait for the writer; each file's
 // opening comment proves its part. The writer's methods must be called by one thread at a time, in the order
-// of the register's events. Nothing here knows the disk: the index can be rebuilt from the register at any
-// time.
+// of the register's events. Nothing here knows the register, from which the index can be rebuilt at any time;
+// a copy of it can be kept in a file (IndexSnapshot.swift).
 //
 // Invariant: a check that starts after `publishedSequence` was seen as S answers with every change made
 // before `publish(sequence: S)`, perhaps with later ones.

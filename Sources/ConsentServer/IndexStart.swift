@@ -1,9 +1,9 @@
 // How a start fills the index: from the snapshot and what has changed since, or from every state row.
 //
-//     snapshot   the file, then the contact points that events after it are about. The register is left for the
-//                writer thread to replay, since checks do not need it.
-//     rows       every state row, in the order of the keys, then the events that the rows do not hold yet, as the
-//                register replays them
+//     snapshot   the file, then the contact points that events after it are about. The register is left for
+//                the writer thread to replay, since checks do not need it.
+//     rows       every state row, in the order of the keys, then the events that the rows do not hold yet,
+//                as the register replays them
 //
 // To start from the rows alone, for instance to compare the two, remove `index.snapshot` from the state
 // folder first: it is never the truth, and is written again.
