@@ -37,7 +37,7 @@ extension SQLiteRegister {
         let deadline = ContinuousClock.now + budget
         var isComplete = false
         do throws(RegisterError) {
-            try inTransaction("writing derived rows") { () throws(RegisterError) in
+            try inDerivedTransaction("writing derived rows") { () throws(RegisterError) in
                 isComplete = try write(&writing) { isCalled() || ContinuousClock.now >= deadline }
             }
         } catch {

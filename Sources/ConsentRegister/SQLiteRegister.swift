@@ -183,6 +183,32 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         guard !isStopped else { throw .stopped }
     }
 
+    /// Runs changes of derived rows in one transaction, which may be lost in a power loss until the next
+    /// durable one: they can be made anew.
+    func inDerivedTransaction(
+        _ action: String, _ body: () throws(RegisterError) -> Void
+    ) throws(RegisterError) {
+        try requireRunning()
+        try setSynchronous(false)
+        do throws(RegisterError) {
+            try inTransaction(action, body)
+        } catch {
+            try setSynchronous(true)
+            throw error
+        }
+        try setSynchronous(true)
+    }
+
+    private func setSynchronous(_ isFull: Bool) throws(RegisterError) {
+        do throws(RegisterError) {
+            try database.setSynchronous(isFull)
+        } catch {
+            // What the setting is now is not known, and a commit might not be durable.
+            isStopped = true
+            throw error
+        }
+    }
+
     /// Runs changes in one durable transaction; leaves nothing behind on an error.
     func inTransaction(_ action: String, _ body: () throws(RegisterError) -> Void) throws(RegisterError) {
         try requireRunning()

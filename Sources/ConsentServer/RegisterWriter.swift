@@ -242,7 +242,9 @@ final class RegisterWriter {
     var wantsToRun: Bool { isFlushing || owesRows || snapshot.wantsToRun }
 
     /// Whether so much is not flushed that it must go on while writes come.
-    var isFlushUrgent: Bool { owesRows || register.dirtyCount > core.limits.dirtyContactsMax }
+    var isFlushUrgent: Bool {
+        owesRows || register.dirtyCount > max(core.limits.dirtyContactsMax, core.index.recipientCount / 10)
+    }
 
     /// Whether derived rows have to be written before grants and imports go on. Refusals never wait for it.
     var owesRows: Bool { owedRows > 0 && !hasFailed }
@@ -250,7 +252,9 @@ final class RegisterWriter {
     /// Notes what a group has made necessary: an event has three derived rows, and one more is paid, so that
     /// what is being written is complete before as much has come again.
     private func owe(for eventCount: Int) {
-        guard register.dirtyCount > core.limits.dirtyContactsLimit else { return owedRows = 0 }
+        guard register.dirtyCount > max(core.limits.dirtyContactsLimit, core.index.recipientCount / 5) else {
+            return owedRows = 0
+        }
         owedRows += 4 * eventCount
     }
 
