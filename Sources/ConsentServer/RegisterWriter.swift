@@ -243,8 +243,10 @@ final class RegisterWriter {
 
     /// Whether so much is not flushed that it must go on while writes come.
     var isFlushUrgent: Bool {
-        owesRows || register.dirtyCount > max(core.limits.dirtyContactsMax, core.index.recipientCount / 10)
+        owesRows || register.dirtyCount > max(core.limits.dirtyContactsMax, dirtyShare)
     }
+
+    private var dirtyShare: Int { core.index.recipientCount * core.limits.dirtyContactsPercentMax / 100 }
 
     /// Whether derived rows have to be written before grants and imports go on. Refusals never wait for it.
     var owesRows: Bool { owedRows > 0 && !hasFailed }
@@ -252,7 +254,7 @@ final class RegisterWriter {
     /// Notes what a group has made necessary: an event has three derived rows, and one more is paid, so that
     /// what is being written is complete before as much has come again.
     private func owe(for eventCount: Int) {
-        guard register.dirtyCount > max(core.limits.dirtyContactsLimit, core.index.recipientCount / 5) else {
+        guard register.dirtyCount > max(core.limits.dirtyContactsLimit, 2 * dirtyShare) else {
             return owedRows = 0
         }
         owedRows += 4 * eventCount

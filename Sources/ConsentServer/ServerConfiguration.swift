@@ -52,12 +52,14 @@ public struct ServerConfiguration: Sendable {
         public var commitEventsMax = 4_096
         /// Time that register reads may take between two commits.
         public var readStepMicroseconds = 2_000
-        /// Contact points with state not yet on disk that make the writer flush while it is busy; a tenth of
-        /// all, where that is more: the more there are in a page of the table, the less each costs.
+        /// Contact points with state not yet on disk that make the writer flush while it is busy.
         public var dirtyContactsMax = 250_000
-        /// The same from which on each group of writes is followed by as much flushing as it has made
-        /// necessary; a fifth of all, where that is more. Bounds the writer's memory and what a start after a
-        /// crash replays.
+        /// The same as a percentage of all contact points, where that is more: the more of them there are in
+        /// a page of the table, the less each costs.
+        public var dirtyContactsPercentMax = 10
+        /// Contact points with state not yet on disk from which on each group of writes is followed by as
+        /// much flushing as it has made necessary; twice the percentage above, where that is more. Bounds the
+        /// writer's memory and what a start after a crash replays.
         public var dirtyContactsLimit = 500_000
         /// Idle time after which the writer flushes derived rows.
         public var flushIdleMilliseconds = 2_000
