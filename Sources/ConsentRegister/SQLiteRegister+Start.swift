@@ -1,9 +1,10 @@
 // A start: what the tables hold, the events after them, and what of both the index is filled with.
 //
-//     load      catalogue, roots of complete blocks, erasures that wait
+//     load      catalogue, erasures that wait
 //     states    every state row in the order of the keys; or, for an index that was filled from a snapshot,
 //               only what has changed since, which may be asked before the replay
-//     replay    the events after `derivedSequence`, folded in: what a write needs, and a check does not
+//     replay    the log's tree from the roots of complete blocks, and the events after `derivedSequence`, folded
+//               in: what a write needs, and a check does not
 //
 // Invariant: when `replay` is done, tables and active generation together hold what all events derive.
 
@@ -17,7 +18,6 @@ extension SQLiteRegister {
     func load(derived mark: [UInt8]?) throws(RegisterError) {
         lastSequence = UInt64(
             bitPattern: try database.number("SELECT max(seq) FROM event", "reading the last event"))
-        var derivedRoot: TreeHash?
         if let mark {
             guard mark.count == 40, let root = TreeHash(mark[8...]) else {
                 throw .corrupt("the mark `derived`")
@@ -31,10 +31,6 @@ extension SQLiteRegister {
             throw .corrupt("derived rows reach event \(derivedSequence), events end at \(lastSequence)")
         }
         try loadCatalogue()
-        try loadTree()
-        if let derivedRoot, tree.root != derivedRoot {
-            throw .corrupt("the log's tree of \(derivedSequence) events has another root than was recorded")
-        }
     }
 
     private func loadCatalogue() throws(RegisterError) {
@@ -67,6 +63,9 @@ extension SQLiteRegister {
         derivedBlockCount = tree.blockCount
         let first = tree.leafCount
         for leaf in try leafHashes(after: first, to: derivedSequence) { tree.append(leafHash: leaf) }
+        if let derivedRoot, tree.root != derivedRoot {
+            throw .corrupt("the log's tree of \(derivedSequence) events has another root than was recorded")
+        }
     }
 
     // MARK: Events after the rows
@@ -84,11 +83,13 @@ extension SQLiteRegister {
     /// A hundred megabytes, about.
     private static let readAheadMax = 131_072
 
-    /// Folds in the events after `derivedSequence`. Once, before anything else is done with a register that
-    /// was opened with `defersReplay`; `mayExist` may be set already, and spares look-ups then.
+    /// Reads the log's tree and folds in the events after `derivedSequence`. Once, before anything else is
+    /// done with a register that was opened with `defersReplay`; `mayExist` may be set already, and spares
+    /// look-ups then.
     /// - Parameter body: lent what the index is to hold of each event's contact point.
     public func replay(_ body: (SlotKey, ContactProfile) -> Void = { _, _ in }) throws(RegisterError) {
         precondition(!isReplayed, "a register is replayed once")
+        try loadTree()
         var position = derivedSequence
         func take(_ event: ConsentEvent, _ leafHash: TreeHash) throws(RegisterError) {
             tree.append(leafHash: leafHash)

@@ -54,6 +54,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     public internal(set) var restorePending: Bool
     @exclusivity(unchecked) var committedCatalogue = Catalogue()
     @exclusivity(unchecked) var tree = LogTree()
+    /// Root that the tree had when the derived tables were last complete; nil: they never were.
+    var derivedRoot: TreeHash?
     /// Block roots that the derived tables hold.
     var derivedBlockCount: UInt64 = 0
     /// What is staged is in it already.
