@@ -143,8 +143,8 @@ extension ClientCore {
     private func attemptFailed(_ error: ConsentClientError) {
         guard case .connecting = link else { return }
         if let firstConnection {
-            link = .closed
             self.firstConnection = nil
+            closed()
             return firstConnection.fail(error)
         }
         switch error {
@@ -187,7 +187,7 @@ extension ClientCore {
 
     /// Wakes callers up, and ends a connection that has nothing more to do.
     func finishTurn() {
-        wakeups.resumeAll()
+        wakeups.resumeAll(waker)
         switch link {
         case .open(let connection) where connection.state.phase == .leaving && !hasCallsInFlight:
             connection.down(.connectionLost(why: "the server drains"))
@@ -197,7 +197,7 @@ extension ClientCore {
         case .idle, .pausing, .connecting:
             guard !closing.isEmpty else { return }
             endCalls { _, _ in .closed }
-            wakeups.resumeAll()
+            wakeups.resumeAll(waker)
             closed()
         default: break
         }
@@ -220,5 +220,7 @@ extension ClientCore {
         timer = nil
         for promise in closing { promise.succeed() }
         closing = []
+        waker?.end()
+        waker = nil
     }
 }
