@@ -105,7 +105,7 @@ extension ClientCore {
 
     /// Callers are being woken: what they ask waits for what the others ask.
     func hold(_ callers: Int) {
-        let hold = Hold(checks: max(Self.partMin, callers / Self.parts), until: .now() + Self.holdTime)
+        let hold = Hold(checks: callers, until: .now() + Self.holdTime)
         submissions.withLock { $0.hold = hold }
     }
 

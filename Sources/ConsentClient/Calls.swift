@@ -85,6 +85,15 @@ enum CallInFlight {
     /// Nobody waits any more; the server's answer is still to come.
     case abandoned
 
+    /// Checks in it.
+    var checkCount: Int {
+        switch self {
+        case .check: 1
+        case .batch(let batch): batch.checks.count
+        case .unary, .stream, .abandoned: 0
+        }
+    }
+
     /// When the first of its callers gives up.
     var deadline: NIODeadline {
         switch self {

@@ -32,6 +32,7 @@ extension ClientCore {
     private func ended(_ header: FrameHeader, _ body: RawSpan, _ connection: Connection) {
         guard let call = table.remove(header.stream) else { return }
         connection.state.endCall()
+        unanswered -= call.checkCount
         if case .stream(let stream) = call { streamNumbers[stream.id] = nil }
         if case .abandoned = call { return }
         do throws(WireError) {
@@ -195,6 +196,7 @@ extension ClientCore {
     /// Nobody waits for this stream any more: the server hears of it, the number stays taken until it
     /// answers.
     func abandon(_ stream: UInt32, _ connection: Connection) {
+        unanswered -= table[stream]?.checkCount ?? 0
         table.replace(stream, by: .abandoned)
         writer.appendFrame(.cancel, stream: stream)
     }

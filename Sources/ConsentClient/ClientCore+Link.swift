@@ -127,6 +127,7 @@ extension ClientCore {
         link = .pausing
         writer.removeAll()
         streamNumbers.removeAll()
+        unanswered = 0
         for (stream, call) in table.removeAll() {
             let wasNotExecuted = connection.state.wasNotExecuted(stream)
             failed(call, wasNotExecuted ? Self.notTakenUp : error)

@@ -125,6 +125,7 @@ extension ClientCore {
         writer.appendCheck(check.question, check.contact)
         writer.endFrame(frame)
         table.insert(.check(check), at: stream)
+        unanswered += 1
     }
 
     /// One batch for many callers. The server works as long as the most patient of them waits; the others
@@ -159,5 +160,6 @@ extension ClientCore {
         }
         writer.endFrame(frame)
         table.insert(.batch(batch), at: stream)
+        unanswered += batch.checks.count
     }
 }

@@ -74,8 +74,13 @@ final class ClientCore: @unchecked Sendable {
     /// Whether what is asked and woken now is seen to before the loop goes on.
     @exclusivity(unchecked) var isInTurn = false
     @exclusivity(unchecked) var isTurnScheduled = false
-    /// Checks asked on the loop since the last pump.
+    /// Checks that were sent and not answered.
+    @exclusivity(unchecked) var unanswered = 0
+    /// Checks asked on the loop since the last pump, and how many leave together.
     @exclusivity(unchecked) var askedSincePump = 0
+    @exclusivity(unchecked) var partSize = 1
+    /// Turns for which a part that is too small may still wait.
+    @exclusivity(unchecked) var patience = 0
     /// Wakes callers on Swift's threads; nil once the client is closed.
     var waker: CallerWaker?
     /// Memory that turns use again.
@@ -115,9 +120,9 @@ final class ClientCore: @unchecked Sendable {
         if mustSchedule { loop.execute { self.drain() } }
     }
 
-    /// Hands a check over; `isCancelled`: nobody waits for its answer.
-    func submit(_ check: WaitingCheck, isCancelled: Bool) {
-        if !isCancelled && loop.inEventLoop {
+    /// Hands a check over; `onLoop`: the caller is there; `isCancelled`: nobody waits for its answer.
+    func submit(_ check: WaitingCheck, onLoop: Bool, isCancelled: Bool) {
+        if onLoop && !isCancelled {
             enqueue(check)
             return askedOnLoop(check.deadline.at)
         }
@@ -164,6 +169,7 @@ final class ClientCore: @unchecked Sendable {
         for (id, count) in spare.taken.credits { grantCredit(id, count) }
         jobs.append(contentsOf: spare.taken.jobs)
         spare.taken.removeAll()
+        pump()
         turn()
         if earliest != .distantFuture { scheduleExpiry(earliest) }
     }
@@ -171,12 +177,9 @@ final class ClientCore: @unchecked Sendable {
     /// Wakes callers up, lets those on this thread ask again, and sends what can be sent.
     func turn() {
         isInTurn = true
-        if !waitingChecks.isEmpty || !waitingCalls.isEmpty || !waitingStreams.isEmpty { pump() }
         wakeups.resumeAll(waker)
-        if !jobs.isEmpty {
-            runJobs()
-            pump()
-        }
+        runJobs()
+        sendOrWait()
         isInTurn = false
         finishTurn()
     }

@@ -21,15 +21,16 @@ extension ConsentClient {
             return CheckAnswer(failure: .invalidRequest(Self.addressTooLong))
         }
         let core = core
+        let onLoop = core.loop.inEventLoop
         let id = core.makeID()
         let deadline = Deadline(after: timeout.map { TimeAmount($0) } ?? core.checkTimeout)
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let check = WaitingCheck(
                     id: id, question: question, contact: contact, deadline: deadline,
-                    runsOnPool: withUnsafeCurrentTask { $0?.unownedTaskExecutor == nil },
+                    runsOnPool: !onLoop && withUnsafeCurrentTask { $0?.unownedTaskExecutor == nil },
                     continuation: continuation)
-                core.submit(check, isCancelled: Task.isCancelled)
+                core.submit(check, onLoop: onLoop, isCancelled: Task.isCancelled)
             }
         } onCancel: {
             core.cancel(id)

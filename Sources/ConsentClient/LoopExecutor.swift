@@ -23,6 +23,8 @@ extension ClientCore: TaskExecutor {
     /// Runs what can run. Checks that it asks are sent in parts, so that the server works on the first while
     /// the others are still being asked.
     func runJobs() {
+        partSize = max(1, (unanswered + waitingChecks.count + jobs.count) / Self.parts)
+        if jobs.isEmpty { return }
         var next = 0
         while next < jobs.count && next < Self.jobsMax {
             let job = jobs[next]
@@ -42,13 +44,28 @@ extension ClientCore: TaskExecutor {
         scheduleExpiry(deadline)
         guard isInTurn else { return scheduleTurn() }
         askedSincePump += 1
-        if askedSincePump >= max(Self.partMin, (table.count + waitingChecks.count) / Self.parts) { pump() }
+        if askedSincePump >= max(partSize, Self.partMin) { pump() }
     }
 
-    /// What is asked on the loop in one turn leaves in so many parts …
-    static let parts = 4
-    /// … none of which is smaller.
-    static let partMin = 8
+    /// Sends what waits. A part of the checks that is too small to be worth a write waits for the answers
+    /// that are about to come, and for what their callers ask: for a few looks at the socket, never for time.
+    func sendOrWait() {
+        guard !(waitingChecks.isEmpty && waitingCalls.isEmpty && waitingStreams.isEmpty) else { return }
+        if waitingChecks.count < partSize && patience > 0 && waitingCalls.isEmpty && waitingStreams.isEmpty {
+            patience -= 1
+            scheduleTurn()
+        } else {
+            patience = Self.patienceMax
+            pump()
+        }
+    }
+
+    /// All checks that callers have in flight go round in so many parts …
+    private static let parts = 2
+    /// … and while more callers ask in the same turn, no smaller one leaves.
+    private static let partMin = 8
+    /// How often a part that is too small looks at the socket before it leaves.
+    private static let patienceMax = 2
 
     /// Makes sure that there is a turn after what the loop is doing now.
     private func scheduleTurn() {
