@@ -1,18 +1,18 @@
 // Wakes callers that run on Swift's threads, from one of those threads, and lets what they ask next gather.
 //
-//   event loop ──a read's answers──► waker ──resumes each──► callers ──their next checks──► submissions
-//   (held)
-//        ▲                             │ steps behind them in their queue: Task.yield             │
-//        └──────── one turn ◄──────────┴── releases ◄─────────────────────────────────────────────┘
+//   event loop ── a read's answers ──► waker ── resumes each ──► callers ── their next checks ──► held
+//        ▲                              │ steps behind them in their queue: Task.yield             │
+//        └────────── one turn ◄─────────┴── releases ◄─────────────────────────────────────────────┘
 //
 // Why: waking a task pushes it to a queue, which allocates and may wake a thread. Done by the event loop for
 // each of fifty callers, that is most of what a check costs there; and the first caller that is awake would
 // make the loop send a single check while the others are still on their way. The waker is a task like the
-// callers: when it has its turn again, they have had theirs.
+// callers: when it has its turn again, they have had theirs. While all of Swift's threads are busy it has to
+// wait, but so would they.
 //
-// Invariant: each wakeup handed over is resumed exactly once, and each hold is released when the waker has
-// its next turn. A hold delays checks alone, and those only until a part of the expected ones is there or its
-// time is over.
+// Invariant: each wakeup handed over is resumed exactly once. A hold delays checks alone; it ends when as
+// many were asked as callers were woken, when one is asked after its time, or with the waker's next turn,
+// whichever comes first.
 
 import NIOCore
 import Synchronization
@@ -92,7 +92,7 @@ final class CallerWaker: Sendable {
 }
 
 extension ClientCore {
-    /// Callers that the waker has woken and the loop not yet heard of.
+    /// What is asked now is asked by callers that were woken together.
     struct Hold {
         /// So many checks are not held.
         var checks: Int

@@ -121,9 +121,10 @@ public final class ConsentClient: Sendable {
     /// Where tasks run that share the client's own thread: `Task(executorPreference: client.taskExecutor)`,
     /// or `withTaskExecutorPreference(client.taskExecutor) { … }` with all child tasks.
     ///
-    /// A check asked there costs about half: its caller is woken by the thread that read the answer, and what
-    /// it asks next leaves in the same turn. In return, whatever such a task does between two calls holds up
-    /// every call of this client: let it ask and decide there, and compute, wait and block elsewhere.
+    /// A check asked there takes no hop between threads: its caller is woken by the thread that read the
+    /// answer, and what it asks next leaves in the same turn. In return, whatever such a task does between
+    /// two calls holds up every call of this client: let it ask and decide there, and compute, wait and block
+    /// elsewhere.
     public var taskExecutor: any TaskExecutor { core }
 
     // MARK: Calls
