@@ -157,7 +157,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "LoadGeneratorTests", dependencies: ["LoadGenerator", "WireProtocol", nioCore, nioPosix],
+            name: "LoadGeneratorTests",
+            dependencies: ["LoadGenerator", "ConsentClient", "WireProtocol", nioCore, nioPosix],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

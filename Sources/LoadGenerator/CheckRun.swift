@@ -46,20 +46,7 @@ package enum CheckRun {
         try options.check()
         let printer = ProgressPrinter(forced: options.forcesProgress)
         let control = try await ServerControl.connect(options.server)
-        let stats = try await control.stats()
-        guard let (population, _) = ServerControl.population(in: try await control.catalogue()) else {
-            throw .configuration(
-                "no population was seeded on this server: run `consent-load seed` first, on a register "
-                    + "created with --test-register")
-        }
-        guard stats.recipients >= UInt64(population.recipients) else {
-            throw .configuration(
-                "only \(stats.recipients) of \(population.recipients) recipients are there: finish the "
-                    + "seeding with `consent-load seed --seed \(population.seed) "
-                    + "--recipients \(population.recipients) --controllers \(population.controllers)`")
-        }
-        let shape = try CheckRun.shape(options, population)
-        let pool = try await CheckRun.pool(population, shape, options.plan.seed, control, printer)
+        let (pool, shape, stats) = try await prepare(options, control, printer)
         printer.clear()
 
         let wrongAnswers = WrongAnswers()
@@ -90,6 +77,27 @@ package enum CheckRun {
         report.serverVersion = stats.version
         await control.close()
         return report
+    }
+
+    /// What is asked: the pool, what its questions are like, and the server's counts when it was built.
+    static func prepare(
+        _ options: CheckOptions, _ control: ServerControl, _ printer: ProgressPrinter
+    ) async throws(LoadError) -> (QuestionPool, QuestionShape, ServerStats) {
+        let stats = try await control.stats()
+        guard let (population, _) = ServerControl.population(in: try await control.catalogue()) else {
+            throw .configuration(
+                "no population was seeded on this server: run `consent-load seed` first, on a register "
+                    + "created with --test-register")
+        }
+        guard stats.recipients >= UInt64(population.recipients) else {
+            throw .configuration(
+                "only \(stats.recipients) of \(population.recipients) recipients are there: finish the "
+                    + "seeding with `consent-load seed --seed \(population.seed) "
+                    + "--recipients \(population.recipients) --controllers \(population.controllers)`")
+        }
+        let shape = try CheckRun.shape(options, population)
+        let pool = try await CheckRun.pool(population, shape, options.plan.seed, control, printer)
+        return (pool, shape, stats)
     }
 
     private static func shape(

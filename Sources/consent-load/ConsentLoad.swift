@@ -20,7 +20,7 @@ struct ConsentLoad: AsyncParsableCommand {
             70 internal; 75 try again (server overloaded, or the generator could not keep its schedule); \
             77 not authorised; 78 server not set up for it.
             """,
-        subcommands: [Seed.self, Check.self, Write.self])
+        subcommands: [Seed.self, Check.self, Callers.self, Write.self])
 }
 
 extension ConsentLoad {
