@@ -78,9 +78,9 @@ let package = Package(
         .target(
             name: "LoadGenerator",
             dependencies: [
-                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", nioCore,
-                nioPosix,
-                histogram,
+                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", "CZlib",
+                nioCore,
+                nioPosix, histogram,
             ],
             swiftSettings: strict),
 
@@ -158,7 +158,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LoadGeneratorTests",
-            dependencies: ["LoadGenerator", "ConsentClient", "WireProtocol", nioCore, nioPosix],
+            dependencies: [
+                "TestSupport", "LoadGenerator", "ConsentClient", "WireProtocol", "CZlib", nioCore, nioPosix,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

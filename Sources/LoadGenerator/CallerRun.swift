@@ -65,28 +65,19 @@ package enum CallerRun {
     package static func run(_ options: CallerOptions) async throws(LoadError) -> CallerReport {
         try options.check()
         let printer = ProgressPrinter(forced: options.forcesProgress)
-        let control = try await ServerControl.connect(options.server)
-        let (pool, shape, stats) = try await CheckRun.prepare(options.checks, control, printer)
-        let questions = try CallerQuestions(pool, sorted: options.isCampaign)
+        let checks = try await PreparedChecks.prepare(options.checks, printer)
+        let questions = try CallerQuestions(checks.pool, sorted: options.isCampaign)
         let client = try await connect(options)
-        let crowd = Crowd(client: client, questions: questions, options: options)
+        let crowd = Crowd(
+            client: client, questions: questions, options: options, wrongAnswers: checks.wrongAnswers)
         let result = await crowd.run(
-            meter: { await control.meter() }, progress: printer.live(unit: "checks"))
+            meter: { await checks.control.meter() }, progress: printer.live(unit: "checks"))
         printer.clear()
         await client.close()
-        await control.close()
+        await checks.control.close()
 
-        var report = RunReport(mode: "callers", plan: options.plan, result: result)
-        report.keys = shape.keys
-        report.hitRatio = shape.hitRatio
-        report.zipf = shape.zipf
-        report.recipients = shape.recipients
-        report.isVerified = shape.verifies
-        report.wrongAnswers = crowd.wrongAnswers.descriptions
+        var report = checks.report(mode: "callers", plan: options.plan, result: result)
         report.firstFailure = crowd.tally.firstFailure
-        report.profiles = stats.profiles
-        report.serverRecipients = stats.recipients
-        report.serverVersion = stats.version
         return CallerReport(
             run: report, runsOnLoop: options.runsOnLoop, coalesces: options.coalesces,
             isCampaign: options.isCampaign)
@@ -112,13 +103,16 @@ package enum CallerRun {
 
 /// The callers of a run and what they share.
 private final class Crowd: Sendable {
-    let wrongAnswers = WrongAnswers()
+    let wrongAnswers: WrongAnswers
     let tally = CallerTally()
     private let client: ConsentClient
     private let questions: CallerQuestions
     private let options: CallerOptions
 
-    init(client: ConsentClient, questions: CallerQuestions, options: CallerOptions) {
+    init(
+        client: ConsentClient, questions: CallerQuestions, options: CallerOptions, wrongAnswers: WrongAnswers
+    ) {
+        self.wrongAnswers = wrongAnswers
         self.client = client
         self.questions = questions
         self.options = options
