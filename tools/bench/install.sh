@@ -4,9 +4,9 @@
 # Only the benchmark needs these; nothing else in the repository does. Usage: tools/bench/install.sh FOLDER, which
 # gets the programs.
 set -euo pipefail
+folder=$(mkdir -p "$1" && cd "$1" && pwd)
 cd "$(dirname "$0")"
 . ../scripts/packages.sh
-folder=$(mkdir -p "$1" && cd "$1" && pwd)
 
 # package, and what shows that it is there
 install_missing \
@@ -23,4 +23,5 @@ install_missing \
     "protobuf-compiler-grpc  tool:grpc_cpp_plugin"
 
 make --silent --directory grpc OUT="$folder"
-[ "$folder/calibrate" -nt calibrate.c ] || g++ -x c -O2 -Wall -Wextra -Werror calibrate.c -o "$folder/calibrate" -lpthread
+[ "$folder/calibrate" -nt calibrate.c ] ||
+    g++ -x c -O2 -Wall -Wextra -Werror calibrate.c -o "$folder/calibrate" -lpthread

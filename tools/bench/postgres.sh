@@ -27,11 +27,21 @@ need_postgres() {
     fi
     [ -e "$cluster/loaded" ] || make_cluster "$cluster"
     start_postgres "$cluster"
-    [ -e "$cluster/loaded" ] && return
-    say "Loading $recipients recipients into PostgreSQL, once."
-    psql -q -v recipients="$recipients" -v ON_ERROR_STOP=1 -f tools/bench/postgres/schema.sql \
-        >"$folder/schema.log" 2>&1 || fail "PostgreSQL did not take its tables: see $folder/schema.log"
-    touch "$cluster/loaded"
+    if [ ! -e "$cluster/loaded" ]; then
+        say "Loading $recipients recipients into PostgreSQL, once."
+        psql -d postgres -qc 'CREATE DATABASE loaded' >"$folder/schema.log" 2>&1 &&
+            psql -d loaded -q -v recipients="$recipients" -v ON_ERROR_STOP=1 -f tools/bench/postgres/schema.sql \
+                >>"$folder/schema.log" 2>&1 || fail "PostgreSQL did not take its tables: see $folder/schema.log"
+        touch "$cluster/loaded"
+    fi
+    # A copy, which rows may write to, with what they read in memory.
+    {
+        psql -d postgres -qc 'DROP DATABASE IF EXISTS bench' &&
+            psql -d postgres -qc 'CREATE DATABASE bench TEMPLATE loaded STRATEGY file_copy' &&
+            psql -d bench -qc "CREATE EXTENSION pg_prewarm" &&
+            psql -d bench -c "SELECT relname, pg_prewarm(oid) FROM pg_class
+                WHERE relname IN ('state', 'state_pkey', 'event_pkey', 'event_by_key')"
+    } >"$folder/prewarm.log" 2>&1 || fail "PostgreSQL did not copy its tables: see $folder/prewarm.log"
 }
 
 make_cluster() {
@@ -42,7 +52,7 @@ make_cluster() {
 
 start_postgres() {
     PGPORT=$(free_port)
-    export PGPORT PGHOST=127.0.0.1 PGUSER=postgres PGDATABASE=postgres
+    export PGPORT PGHOST=127.0.0.1 PGUSER=postgres PGDATABASE=bench
     spawn postgres "${as_postgres[@]}" "$postgres_bin/postgres" -D "$1" -c listen_addresses=127.0.0.1 \
         -c unix_socket_directories= "${postgres_options[@]}"
     wait_until 60 "$postgres_bin/pg_isready" -q || fail "PostgreSQL did not start: see $folder/postgres.log"

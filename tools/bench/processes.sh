@@ -58,8 +58,8 @@ stop() {
 stop_all() {
     local name
     for name in "${!pids[@]}"; do
-        # Immediate shutdown: PostgreSQL would wait for its clients.
-        if [ "$name" = postgres ]; then stop postgres QUIT; else stop "$name"; fi
+        # PostgreSQL's other signal would wait for its clients.
+        if [ "$name" = postgres ]; then stop postgres INT; else stop "$name"; fi
     done
 }
 

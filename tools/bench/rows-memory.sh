@@ -8,19 +8,23 @@ measure_memory() {
     bytes=$(resident_bytes consentd)
     rm -rf "$empty"
     serve "$empty" --loops 1 --init
-    bytes=$(awk -v all="$bytes" -v empty="$(resident_bytes consentd)" -v n="$recipients" 'BEGIN { print (all - empty) / n }')
+    bytes=$(awk -v all="$bytes" -v empty="$(resident_bytes consentd)" -v n="$recipients" \
+        'BEGIN { print (all - empty) / n }')
     stop consentd
     strings=$(redis_memory)
     pack_hashes
     packed=$(redis_memory)
     # A Redis without keys holds less than a byte a key; what it says of its own allocations stands for the rest.
     T7_ours() { echo "{\"figure\": $bytes}" >"$1"; }
-    T7_peer() { awk -v a="$packed" -v b="$strings" -v n="$recipients" 'BEGIN { printf "{\"figure\": %.2f}", (a - b) / n }' >"$1"; }
+    T7_peer() { each "$((packed - strings))" >"$1"; }
     T7S_ours() { T7_ours "$1"; }
-    T7S_peer() { awk -v a="$strings" -v n="$recipients" 'BEGIN { printf "{\"figure\": %.2f}", a / n }' >"$1"; }
+    T7S_peer() { each "$strings" >"$1"; }
     for id in T7 T7S; do wanted "$id" && alternate "$id" 1; done
     redis redis -n 1 FLUSHDB >/dev/null
 }
+
+# each BYTES : a figure, bytes a recipient.
+each() { awk -v bytes="$1" -v n="$recipients" 'BEGIN { printf "{\"figure\": %.2f}\n", bytes / n }'; }
 
 redis_memory() { redis redis INFO memory | tr -d '\r' | sed -n 's/^used_memory://p'; }
 

@@ -13,9 +13,10 @@ csv_rows() {
             if (i % 20 == 0) printf "refuse,salon,all,all,customer%d@mail.example,,C-%d,%s,salon,,\n", n, i, time
             else if (i % 20 == 1)
                 printf "grant,salon,sms,promotions,,+336%08d,C-%d,%s,salon,ticked-box,%s\n", i, i, time, notice
-            else
-                printf "grant,salon,email,promotions|newsletter,customer%d@mail.example,,C-%d,%s,widget,ticked-box,%s\n",
-                    n, i, time, notice
+            else {
+                printf "grant,salon,email,promotions|newsletter,customer%d@mail.example,", n
+                printf ",C-%d,%s,widget,ticked-box,%s\n", i, time, notice
+            }
         }
     }'
 }
@@ -37,7 +38,8 @@ T11_ours() {
     singles=$(allocations_each "$1" --connections 50 --in-flight 16)
     batches=$(allocations_each "$1" "${batch_100[@]}")
     say "T11: allocations a check: singles $singles, batches $batches"
-    awk -v a="$singles" -v b="$batches" 'BEGIN { if (a != "" && b != "") printf "{\"figure\": %s}\n", a > b ? a : b }' >"$1"
+    awk -v a="$singles" -v b="$batches" \
+        'BEGIN { if (a != "" && b != "") printf "{\"figure\": %s}\n", a > b ? a : b }' >"$1"
 }
 
 # allocations_each FILE ARGUMENT… : allocations a check of such runs.
@@ -88,10 +90,11 @@ T12_ours() {
 history_rows() {
     awk -v count="$1" 'BEGIN {
         print "event,controller,channels,purposes,email,phone,reference,occurred_at,source,act,notice"
-        for (i = 0; i < count; i++)
-            printf "contact-seen,history,email,promotions,person%d@mail.example,,,%04d-%02d-%02dT%02d:%02d:%02dZ,salon,,\n",
-                i % 1000, 2010 + int(i / 29030400), 1 + int(i / 2419200) % 12, 1 + int(i / 86400) % 28,
-                int(i / 3600) % 24, int(i / 60) % 60, i % 60
+        for (i = 0; i < count; i++) {
+            printf "contact-seen,history,email,promotions,person%d@mail.example,,,", i % 1000
+            printf "%04d-%02d-%02dT%02d:%02d:%02dZ,salon,,\n", 2010 + int(i / 29030400), 1 + int(i / 2419200) % 12,
+                1 + int(i / 86400) % 28, int(i / 3600) % 24, int(i / 60) % 60, i % 60
+        }
     }'
 }
 

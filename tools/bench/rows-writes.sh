@@ -1,7 +1,7 @@
 # T9, T10: durable writes, and checks beside them, on a copy of the register. Sourced by run.sh.
 
-# writes FILE ARGUMENT… : a run of durable grants to people who were not there before. Afterwards the derived rows catch
-# up, so that the peer's turn is not disturbed.
+# writes FILE ARGUMENT… : a run of durable grants to people who were not there before. Afterwards the derived rows
+# catch up, so that the peer's turn is not disturbed.
 writes() {
     local file=$1
     shift
@@ -39,13 +39,15 @@ measure_writes() {
     serve "$register_for_writes" --loops 1
     for id in T9 T9P; do wanted "$id" && alternate "$id" "$rounds"; done
     wanted T9S && alternate T9S 1
-    stop postgres QUIT
+    stop postgres INT
 }
 
 # T10: the latency of checks at a moderate rate, in an open loop, with and without writes. Run on all
 # cores: a server that writes has a thread for it.
 beside=(--keys digest --connections 50 --rate 20000 --seed 1 --verify)
-T10_ours() { generate mixed "${beside[@]}" --write-rate 20000 --duration 5s --warm-up "$warm_up" --json "$1" && settle; }
+T10_ours() {
+    generate mixed "${beside[@]}" --write-rate 20000 --duration 5s --warm-up "$warm_up" --json "$1" && settle
+}
 T10_peer() { generate check "${beside[@]}" --duration 5s --warm-up "$warm_up" --json "$1"; }
 
 measure_mixed() {

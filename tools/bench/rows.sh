@@ -45,7 +45,7 @@ field() {
 
 # wanted ID : whether it is to run.
 wanted() {
-    if [ "$only" = ",," ]; then [ "$1" = SWEEP ] || [ "$(field "$1" when)" = default ]; else [[ "$only" == *",$1,"* ]]; fi
+    if [ "$only" != ",," ]; then [[ "$only" == *",$1,"* ]]; else [ "$1" = SWEEP ] || [ "$(field "$1" when)" = default ]; fi
 }
 
 # wants ID… : whether any of them is to run.
@@ -84,13 +84,11 @@ T5M_peer() { memcached_checks "$1" --connections 50 --in-flight 1; }
 T5P_ours() { T5_ours "$1"; }
 T5P_peer() { pgbench "$1" tools/bench/postgres/select.sql 50 "${duration%s}"; }
 T6_ours() {
-    generate callers --callers 50 --keys digest --verify --seed 1 --duration "$duration" --warm-up "$warm_up" --json "$1"
+    generate callers --callers 50 --keys digest --verify --seed 1 --duration "$duration" --warm-up "$warm_up" \
+        --questions "$questions" --json "$1" "${@:2}"
 }
 T6_peer() { grpc_checks "$1" --in-flight 50; }
-T6L_ours() {
-    generate callers --callers 50 --on-loop --keys digest --verify --seed 1 --duration "$duration" \
-        --warm-up "$warm_up" --json "$1"
-}
+T6L_ours() { T6_ours "$1" --on-loop; }
 T6L_peer() { T6_peer "$1"; }
 
 # measure_select : T5P, after Redis, memcached and gRPC have given their memory back.

@@ -33,7 +33,7 @@ done
 # Every name in ONLY is a row.
 for id in ${only//,/ }; do
     [ "$id" = SWEEP ] || field "$id" id >/dev/null || {
-        echo "error: ONLY names no row: $id. Rows: SWEEP $(printf '%s\n' "${rows[@]}" | cut -d '|' -f 1 | tr '\n' ' ')" >&2
+        echo "error: $id is no row. Rows: SWEEP $(printf '%s\n' "${rows[@]}" | cut -d '|' -f 1 | xargs)" >&2
         exit 64
     }
 done
@@ -52,7 +52,8 @@ mkdir -p "$folder/runs"
 
 # stolen : seconds of processor time that the machine's host took so far, and seconds in all.
 stolen() {
-    awk -v tick="$(getconf CLK_TCK)" '$1 == "cpu" { for (n = 2; n <= 9; n++) all += $n; print $9 / tick, all / tick }' /proc/stat
+    awk -v tick="$(getconf CLK_TCK)" '
+        $1 == "cpu" { for (n = 2; n <= 9; n++) all += $n; print $9 / tick, all / tick }' /proc/stat
 }
 stolen >"$folder/stolen.before"
 "$tools/calibrate" "$folder" >"$folder/calibration.json" || fail "the calibration failed"
