@@ -29,7 +29,8 @@ END {
     else if (number("errors") > 0) verdict = "errors"
     else if (text ~ /"valid" *: *false/) verdict = "invalid"
     bytes = number("sent") == "" || !count ? "" : sprintf("%.1f", (number("sent") + number("received")) / count)
-    busy = server == "" || !seconds ? "" : sprintf("%.3f", (server + number("waiting")) / seconds)
+    busy = server == "" || !seconds ? "" : (server + number("waiting")) / seconds
+    if (busy != "") busy = sprintf("%.3f", busy < 1 ? busy : 1) # ticks of the clock may say a little more
     printf "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", id, side, round, figure, each_million(number("client")),
         each_million(server), bytes, busy, verdict
 }
