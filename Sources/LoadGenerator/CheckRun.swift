@@ -37,6 +37,20 @@ package struct CheckOptions: Sendable {
             throw .usage("--questions must be 1 to \(1 << 28)")
         }
     }
+
+    /// What questions are like, once it is known what was seeded.
+    func shape(for population: Population) throws(LoadError) -> QuestionShape {
+        var shape = shape
+        shape.recipients = recipients ?? population.recipients
+        guard (1...population.recipients).contains(shape.recipients) else {
+            throw .usage("--recipients must be 1 to \(population.recipients), as many as were seeded")
+        }
+        // Enough that the server's memory cannot hold all answers in its caches, and no more than seconds
+        // to build.
+        shape.items = poolItems ?? min(max(1 << 20, shape.recipients), 1 << 22)
+        shape.deadlineMicroseconds = plan.deadlineMicroseconds
+        return shape
+    }
 }
 
 /// Measures checks.
@@ -58,17 +72,16 @@ package enum CheckRun {
                     + "seeding with `consent-load seed --seed \(population.seed) "
                     + "--recipients \(population.recipients) --controllers \(population.controllers)`")
         }
-        let shape = try CheckRun.shape(options, population)
+        let shape = try options.shape(for: population)
         let pool = try await CheckRun.pool(population, shape, options.plan.seed, control, printer)
         printer.clear()
 
         let wrongAnswers = WrongAnswers()
         let plan = options.plan
-        let driver = LoadDriver<CheckWorkload>(
-            host: options.server.address.host, port: options.server.address.port,
-            credential: options.server.credential, plan: plan)
+        let driver = LoadDriver<ConsentDialogue<CheckWorkload>>(
+            host: options.server.address.host, port: options.server.address.port, plan: plan)
         let result = try await driver.run(
-            meter: { await control.meter() },
+            credential: options.server.credential, meter: { await control.meter() },
             progress: printer.live(unit: "checks"),
             workload: { number in
                 CheckWorkload(
@@ -78,33 +91,12 @@ package enum CheckRun {
         printer.clear()
 
         var report = RunReport(mode: "check", plan: plan, result: result)
-        report.batch = shape.itemsPerQuestion
-        report.keys = shape.keys
-        report.hitRatio = shape.hitRatio
-        report.zipf = shape.zipf
-        report.recipients = shape.recipients
-        report.isVerified = shape.verifies
-        report.wrongAnswers = wrongAnswers.descriptions
+        report.describe(shape, wrongAnswers)
         report.profiles = stats.profiles
         report.serverRecipients = stats.recipients
         report.serverVersion = stats.version
         await control.close()
         return report
-    }
-
-    private static func shape(
-        _ options: CheckOptions, _ population: Population
-    ) throws(LoadError) -> QuestionShape {
-        var shape = options.shape
-        shape.recipients = options.recipients ?? population.recipients
-        guard (1...population.recipients).contains(shape.recipients) else {
-            throw .usage("--recipients must be 1 to \(population.recipients), as many as were seeded")
-        }
-        // Enough that the server's memory cannot hold all answers in its caches, and no more than seconds
-        // to build.
-        shape.items = options.poolItems ?? min(max(1 << 20, shape.recipients), 1 << 22)
-        shape.deadlineMicroseconds = options.plan.deadlineMicroseconds
-        return shape
     }
 
     /// Builds the pool; keys are fetched a few groups at a time, in order.

@@ -3,7 +3,6 @@
 import CPlatform
 import NIOCore
 import NIOPosix
-import WireProtocol
 
 #if canImport(Glibc)
     import Glibc
@@ -39,22 +38,32 @@ package struct RunResult: Sendable {
     package init() {}
 }
 
-/// Runs one workload against one server.
-package struct LoadDriver<Load: Workload>: Sendable {
+/// Words for why there is no connection.
+enum ConnectionFailure {
+    static func reason(of error: any Error) -> String {
+        switch error {
+        case let failure as NIOConnectionError:
+            if let last = failure.connectionErrors.last?.error { return reason(of: last) }
+            return failure.dnsAError == nil ? "\(error)" : "the host is not known"
+        case let failure as IOError: return String(cString: strerror(failure.errnoCode))
+        default: return "\(error)"
+        }
+    }
+}
+
+/// Runs one kind of dialogue with one server.
+package struct LoadDriver<Talk: Dialogue>: Sendable {
     private let host: String
     private let port: Int
-    private let credential: [UInt8]
     private let plan: RunPlan
 
     /// - Parameters:
     ///   - host: the server's host.
     ///   - port: the server's port.
-    ///   - credential: bearer token; empty: none.
     ///   - plan: how much, how long, how regular. Checked by the caller.
-    package init(host: String, port: Int, credential: [UInt8], plan: RunPlan) {
+    package init(host: String, port: Int, plan: RunPlan) {
         self.host = host
         self.port = port
-        self.credential = credential
         self.plan = plan
     }
 
@@ -63,20 +72,20 @@ package struct LoadDriver<Load: Workload>: Sendable {
     /// - Parameters:
     ///   - meter: reads CPU times; called when the measurement starts and when it ends.
     ///   - progress: called about once a second; nil: never.
-    ///   - workload: makes the workload of the connection with this number.
+    ///   - dialogue: makes the dialogue of the connection with this number.
     package func run(
         meter: @Sendable @escaping () async -> MeterReading,
         progress: (@Sendable (ProgressSample) -> Void)?,
-        workload: @Sendable @escaping (Int) -> Load
+        dialogue: @Sendable @escaping (Int) -> Talk
     ) async throws(LoadError) -> RunResult {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads)
-        var loops: [LoadLoop<Load>] = []
+        var loops: [LoadLoop<Talk>] = []
         for (thread, eventLoop) in group.makeIterator().enumerated() {
             loops.append(LoadLoop(eventLoop: eventLoop, plan: plan, thread: thread))
         }
         let outcome: Result<RunResult, LoadError>
         do throws(LoadError) {
-            try await connect(loops, workload: workload)
+            try await connect(loops, dialogue: dialogue)
             outcome = .success(try await conduct(loops, meter: meter, progress: progress))
         } catch {
             // A promise may not be dropped unfulfilled: these threads never started.
@@ -90,29 +99,24 @@ package struct LoadDriver<Load: Workload>: Sendable {
     // MARK: Connecting
 
     private func connect(
-        _ loops: [LoadLoop<Load>], workload: @Sendable @escaping (Int) -> Load
+        _ loops: [LoadLoop<Talk>], dialogue: @Sendable @escaping (Int) -> Talk
     ) async throws(LoadError) {
         for number in 0..<plan.connections {
             let loop = loops[number % loops.count]
             do {
-                try await open(number, on: loop, workload: workload)
+                try await open(number, on: loop, dialogue: dialogue)
             } catch let error as LoadError {
                 throw error
             } catch {
-                throw .unreachable(address: "\(host):\(port)", why: reason(of: error))
+                throw .unreachable(address: "\(host):\(port)", why: ConnectionFailure.reason(of: error))
             }
         }
     }
 
     private func open(
-        _ number: Int, on loop: LoadLoop<Load>, workload: @Sendable @escaping (Int) -> Load
+        _ number: Int, on loop: LoadLoop<Talk>, dialogue: @Sendable @escaping (Int) -> Talk
     ) async throws {
         let ready = loop.eventLoop.makePromise(of: Void.self)
-        var generator = SeededGenerator(seed: plan.seed, stream: UInt64(number) | 1 << 40)
-        // No compression: inflating would measure the generator.
-        let hello = Handshake.hello(
-            featuresOptional: 0, inFlightMax: plan.inFlight, clientName: "consent-load",
-            credential: credential, using: &generator)
         let bootstrap = ClientBootstrap(group: loop.eventLoop)
             .connectTimeout(.seconds(5))
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
@@ -121,8 +125,7 @@ package struct LoadDriver<Load: Workload>: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let connection = LoadConnection(
-                        loop: loop, index: loop.connectionCount, workload: workload(number), hello: hello,
-                        ready: ready)
+                        loop: loop, index: loop.connectionCount, dialogue: dialogue(number), ready: ready)
                     _ = loop.add(connection)
                     try channel.pipeline.syncOperations.addHandler(connection)
                 }
@@ -139,20 +142,10 @@ package struct LoadDriver<Load: Workload>: Sendable {
         try await ready.futureResult.get()
     }
 
-    private func reason(of error: any Error) -> String {
-        switch error {
-        case let failure as NIOConnectionError:
-            if let last = failure.connectionErrors.last?.error { return reason(of: last) }
-            return failure.dnsAError == nil ? "\(error)" : "the host is not known"
-        case let failure as IOError: return String(cString: strerror(failure.errnoCode))
-        default: return "\(error)"
-        }
-    }
-
     // MARK: Running
 
     private func conduct(
-        _ loops: [LoadLoop<Load>], meter: @Sendable @escaping () async -> MeterReading,
+        _ loops: [LoadLoop<Talk>], meter: @Sendable @escaping () async -> MeterReading,
         progress: (@Sendable (ProgressSample) -> Void)?
     ) async throws(LoadError) -> RunResult {
         let start = consent_monotonic_nanoseconds() + 10_000_000
@@ -193,7 +186,7 @@ package struct LoadDriver<Load: Workload>: Sendable {
     }
 
     /// Sleeps until a time, or until all threads are over.
-    private func sleep(until time: UInt64, or loops: [LoadLoop<Load>]) async {
+    private func sleep(until time: UInt64, or loops: [LoadLoop<Talk>]) async {
         let sleeper = Task {
             let now = consent_monotonic_nanoseconds()
             let left = min(time > now ? time - now : 0, UInt64(Int64.max) / 2)
@@ -206,7 +199,7 @@ package struct LoadDriver<Load: Workload>: Sendable {
     }
 
     private func report(
-        _ loops: [LoadLoop<Load>], start: UInt64, measureFrom: UInt64, end: UInt64,
+        _ loops: [LoadLoop<Talk>], start: UInt64, measureFrom: UInt64, end: UInt64,
         to progress: (@Sendable (ProgressSample) -> Void)?
     ) async {
         guard let progress else { return }
@@ -234,6 +227,22 @@ package struct LoadDriver<Load: Workload>: Sendable {
                     p99Microseconds: interval.latency.microseconds(atPercentile: 99), errors: errors,
                     units: units))
             last = now
+        }
+    }
+}
+
+extension LoadDriver {
+    /// Does a run of workloads of consentd; parameters as above.
+    ///
+    /// - Parameter credential: bearer token; empty: none.
+    package func run<Load: Workload>(
+        credential: [UInt8], meter: @Sendable @escaping () async -> MeterReading,
+        progress: (@Sendable (ProgressSample) -> Void)?, workload: @Sendable @escaping (Int) -> Load
+    ) async throws(LoadError) -> RunResult where Talk == ConsentDialogue<Load> {
+        let plan = plan
+        return try await run(meter: meter, progress: progress) { number in
+            ConsentDialogue(
+                workload: workload(number), plan: plan, credential: credential, connection: number)
         }
     }
 }

@@ -43,22 +43,22 @@ struct FreeSlots {
 ///
 /// Sendable: everything mutable is touched on the event loop only, which `preconditionInEventLoop` checks
 /// where the outside comes in.
-final class LoadLoop<Load: Workload>: @unchecked Sendable {
+final class LoadLoop<Talk: Dialogue>: @unchecked Sendable {
     let eventLoop: any EventLoop
     let plan: RunPlan
     /// Completes when this thread's share is over.
     let over: EventLoopPromise<Void>
     private let thread: Int
 
-    private var connections: [LoadConnection<Load>] = []
+    private var connections: [LoadConnection<Talk>] = []
     private var alive: [Bool] = []
-    private var free = FreeSlots(connections: 0, slots: 0)
+    @exclusivity(unchecked) private var free = FreeSlots(connections: 0, slots: 0)
     private var arrivals: Arrivals?
     private var nextDue = UInt64.max
     private var startedAt: UInt64 = 0
     private var measureFrom = UInt64.max
     private var endAt = UInt64.max
-    private var outstanding = 0
+    @exclusivity(unchecked) private var outstanding = 0
     private var retriesWaiting = 0
     private var isExhausted = false
     private var isOver = false
@@ -66,8 +66,8 @@ final class LoadLoop<Load: Workload>: @unchecked Sendable {
     /// Connections with something to send; empty between two calls of `pump`.
     private var dirty: [Int] = []
 
-    private var statistics = RunStatistics()
-    private var interval = IntervalStatistics()
+    @exclusivity(unchecked) private var statistics = RunStatistics()
+    @exclusivity(unchecked) private var interval = IntervalStatistics()
 
     init(eventLoop: any EventLoop, plan: RunPlan, thread: Int) {
         self.eventLoop = eventLoop
@@ -78,7 +78,7 @@ final class LoadLoop<Load: Workload>: @unchecked Sendable {
 
     // MARK: From outside
 
-    func add(_ connection: LoadConnection<Load>) -> Int {
+    func add(_ connection: LoadConnection<Talk>) -> Int {
         eventLoop.preconditionInEventLoop()
         connections.append(connection)
         alive.append(true)
@@ -139,6 +139,13 @@ final class LoadLoop<Load: Workload>: @unchecked Sendable {
 
     // MARK: From connections
 
+    @inline(__always)
+    func didTransfer(sent: Int, received: Int, now: UInt64) {
+        guard isMeasured(now) else { return }
+        statistics.bytesSent += sent
+        statistics.bytesReceived += received
+    }
+
     func didSend(_ slot: RequestSlot) {
         guard plan.rate != nil, isMeasured(slot.intended) else { return }
         if slot.freed > slot.intended { statistics.blocked += 1 }
@@ -173,7 +180,7 @@ final class LoadLoop<Load: Workload>: @unchecked Sendable {
     /// A slot has its answer: closed loops use it at once, open ones when something is due.
     @inline(__always)
     func release(
-        _ connection: LoadConnection<Load>, _ index: Int, slot: Int, retry: Bool, now: UInt64
+        _ connection: LoadConnection<Talk>, _ index: Int, slot: Int, retry: Bool, now: UInt64
     ) {
         if retry {
             retryLater(index, slot: slot)
@@ -185,7 +192,7 @@ final class LoadLoop<Load: Workload>: @unchecked Sendable {
     }
 
     /// A read's answers were all judged.
-    func burstEnded(of connection: LoadConnection<Load>) {
+    func burstEnded(of connection: LoadConnection<Talk>) {
         if plan.rate != nil { pump() }
         connection.flush()
         if outstanding == 0 { finishIfIdle() }
@@ -203,10 +210,11 @@ final class LoadLoop<Load: Workload>: @unchecked Sendable {
 
     // MARK: Issuing
 
+    @inline(__always)
     private func isMeasured(_ time: UInt64) -> Bool { time >= measureFrom && time < endAt }
 
     @inline(__always)
-    private func issue(_ connection: LoadConnection<Load>, slot: Int, intended: UInt64) {
+    private func issue(_ connection: LoadConnection<Talk>, slot: Int, intended: UInt64) {
         guard intended < endAt else { return }
         if connection.issue(slot: slot, intended: intended) {
             outstanding += 1

@@ -34,6 +34,8 @@ package struct RunReport: Sendable {
     package var withdrawalsAcknowledged: Int?
     /// Highest sequence acknowledged; nil in checks.
     package var sequenceMax: UInt64?
+    /// Which peer was asked instead of consentd, and how; nil: consentd.
+    package var peer: String?
     /// Distinct profiles of the server's index; nil when it did not say.
     package var profiles: UInt64?
     /// (controller, contact point) pairs in the server's index; nil when it did not say.
@@ -46,6 +48,17 @@ package struct RunReport: Sendable {
         self.mode = mode
         self.plan = plan
         self.result = result
+    }
+
+    /// Fills in what was asked and what was wrong.
+    mutating func describe(_ shape: QuestionShape, _ wrong: WrongAnswers) {
+        batch = shape.itemsPerQuestion
+        keys = shape.keys
+        hitRatio = shape.hitRatio
+        zipf = shape.zipf
+        recipients = shape.recipients
+        isVerified = shape.verifies
+        wrongAnswers = wrong.descriptions
     }
 
     // MARK: Derived
@@ -89,7 +102,8 @@ extension RunReport {
     package var json: JSONText {
         let statistics = result.statistics
         var members: [JSONText.Member] = [
-            .init("mode", .string(mode)), .init("loop", .string(loop)),
+            .init("mode", .string(mode)), .init("peer", peer.map(JSONText.string) ?? .null),
+            .init("loop", .string(loop)),
             .init("seed", .integer(Int(truncatingIfNeeded: plan.seed))),
             .init("connections", .integer(plan.connections)), .init("inFlight", .integer(plan.inFlight)),
             .init("threads", .integer(plan.threads)), .init("batch", .integer(batch)),
@@ -120,6 +134,12 @@ extension RunReport {
                     .init("intended", RunReport.json(statistics.intended.summary)),
                     .init("service", RunReport.json(statistics.service.summary)),
                     .init("sendLag", RunReport.json(statistics.sendLag.summary)),
+                ])),
+            .init(
+                "wireBytes",
+                .object([
+                    .init("sent", .integer(statistics.bytesSent)),
+                    .init("received", .integer(statistics.bytesReceived)),
                 ])),
             .init(
                 "cpuSeconds",
@@ -185,7 +205,7 @@ extension RunReport {
     }
 
     private var headline: String {
-        var parts = ["\(mode), \(loop) loop"]
+        var parts = ["\(mode)\(peer.map { " of \($0)" } ?? ""), \(loop) loop"]
         if let rate = plan.rate {
             parts[0] += " at \(TextFormat.rate(rate)) requests/s (\(plan.arrivals.rawValue))"
         }
@@ -278,6 +298,7 @@ extension RunReport {
         }
         var rows = [("CPU client", cost(result.clientCPUSeconds))]
         rows.append(("CPU server", result.serverCPUSeconds.map(cost) ?? "not known"))
+        rows.append(("bytes", wireText))
         if let profiles, let serverRecipients {
             rows.append(
                 (
@@ -287,6 +308,13 @@ extension RunReport {
                 ))
         }
         return rows
+    }
+
+    private var wireText: String {
+        let units = Double(max(result.statistics.units, 1))
+        func perUnit(_ bytes: Int) -> String { TextFormat.fixed(Double(bytes) / units, 1) }
+        return "\(perUnit(result.statistics.bytesSent)) sent, \(perUnit(result.statistics.bytesReceived)) "
+            + "received per \(isWrite ? "write" : "check")"
     }
 
     private func rows(_ rows: [(String, String)]) -> [String] {

@@ -1,5 +1,5 @@
-// What a connection sends and how it judges the answers. The engine (LoadConnection, LoadLoop) knows
-// frames, time and slots; a workload knows requests. A new mode is a new workload.
+// What a connection asks consentd and how it judges the answers. The dialogue knows frames; a workload knows
+// requests. A new mode is a new workload.
 
 import WireProtocol
 
@@ -100,6 +100,10 @@ package struct RunStatistics: Sendable {
     package var unanswered = 0
     /// Requests of an open loop that were due while every slot was taken.
     package var blocked = 0
+    /// Bytes that went out during the measurement, without what TCP adds.
+    package var bytesSent = 0
+    /// Bytes that came in during the measurement.
+    package var bytesReceived = 0
     /// Connections that broke.
     package var lostConnections = 0
     /// Why, in the server's or the system's words; the first one.
@@ -125,6 +129,8 @@ package struct RunStatistics: Sendable {
         errors.merge(other.errors, uniquingKeysWith: +)
         unanswered += other.unanswered
         blocked += other.blocked
+        bytesSent += other.bytesSent
+        bytesReceived += other.bytesReceived
         lostConnections += other.lostConnections
         lostReason = lostReason ?? other.lostReason
         intended.add(other.intended)

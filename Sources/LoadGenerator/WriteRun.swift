@@ -75,11 +75,10 @@ package enum WriteRun {
         guard let template = WriteTemplates(shape) else {
             throw .configuration("a request cannot be made into a template")
         }
-        let driver = LoadDriver<WriteWorkload>(
-            host: options.server.address.host, port: options.server.address.port,
-            credential: options.server.credential, plan: plan)
+        let driver = LoadDriver<ConsentDialogue<WriteWorkload>>(
+            host: options.server.address.host, port: options.server.address.port, plan: plan)
         return try await driver.run(
-            meter: { await control.meter() },
+            credential: options.server.credential, meter: { await control.meter() },
             progress: printer.live(unit: "writes"),
             workload: { number in
                 WriteWorkload(

@@ -8,10 +8,12 @@ struct Seed: AsyncParsableCommand {
         abstract: "Fills a test register with a reproducible population.",
         discussion: """
             Durable grants by default; --bulk sends the same events as imports, a thousand rows at a time. \
-            Running it again goes on where it stopped: events that are there change nothing.
+            Running it again goes on where it stopped: events that are there change nothing. With --peer \
+            Redis or memcached get a key and what it allows for each recipient.
             """)
 
     @OptionGroup var server: ServerArguments
+    @OptionGroup var peer: PeerArguments
     @OptionGroup var output: OutputArguments
 
     @Option(help: "Contact points.")
@@ -46,6 +48,11 @@ struct Seed: AsyncParsableCommand {
             options.inFlight = inFlight
             options.threads = threads
             options.forcesProgress = output.progress
+            if let peer = try peer.options() {
+                let report = try await PeerRun.seed(peer, options)
+                try output.write(text: report.text, json: report.json)
+                return
+            }
             let report = try await SeedRun.run(options)
             try output.write(text: report.text, json: report.json)
         }
@@ -64,6 +71,7 @@ struct Check: AsyncParsableCommand {
             """)
 
     @OptionGroup var server: ServerArguments
+    @OptionGroup var peer: PeerArguments
     @OptionGroup var load: LoadArguments
     @OptionGroup var output: OutputArguments
 
@@ -102,7 +110,12 @@ struct Check: AsyncParsableCommand {
             options.recipients = recipients
             options.poolItems = questions
             options.forcesProgress = output.progress
-            let report = try await CheckRun.run(options)
+            let report =
+                if let peer = try peer.options() {
+                    try await PeerRun.check(peer, options)
+                } else {
+                    try await CheckRun.run(options)
+                }
             try output.write(text: report.text, json: report.json)
             return report
         }

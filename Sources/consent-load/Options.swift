@@ -22,6 +22,8 @@ struct DurationArgument: ExpressibleByArgument {
 
 extension ArrivalPattern: ExpressibleByArgument {}
 extension QuestionKeys: ExpressibleByArgument {}
+extension PeerKind: ExpressibleByArgument {}
+extension PeerCommand: ExpressibleByArgument {}
 
 /// Which server, and as whom.
 struct ServerArguments: ParsableArguments {
@@ -49,6 +51,37 @@ struct ServerArguments: ParsableArguments {
         while isSpace(bytes.first) { bytes.removeFirst() }
         guard !bytes.isEmpty else { throw .file(path: path, why: "holds no token") }
         return bytes
+    }
+}
+
+/// Which other server to load instead of consentd.
+struct PeerArguments: ParsableArguments {
+    @Option(help: "Ask another server instead of consentd, to compare: redis or memcached.")
+    var peer: PeerKind?
+
+    @Option(help: "The peer, HOST:PORT. (default: 127.0.0.1:6379; 127.0.0.1:11211 for memcached)")
+    var peerAddress: String?
+
+    @Option(help: "get: values by key (GET, MGET). smismember: Redis sets of the keys that are allowed.")
+    var peerCommand = PeerCommand.get
+
+    @Option(help: "Process of the peer: its CPU time is reported.")
+    var serverPid: Int32?
+
+    /// Nil: consentd.
+    func options() throws(LoadError) -> PeerOptions? {
+        guard let peer else {
+            guard peerAddress == nil && serverPid == nil else {
+                throw .usage("--peer-address and --server-pid are for --peer")
+            }
+            return nil
+        }
+        let text = peerAddress ?? (peer == .redis ? "127.0.0.1:6379" : "127.0.0.1:11211")
+        guard let address = ServerAddress(text) else { throw .usage("'\(text)' is not HOST:PORT") }
+        var options = PeerOptions(
+            format: try PeerFormat(kind: peer, command: peerCommand), host: address.host, port: address.port)
+        options.processID = serverPid
+        return options
     }
 }
 

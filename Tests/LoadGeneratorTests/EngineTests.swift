@@ -138,9 +138,9 @@ final class FakeServer: ChannelInboundHandler {
     ) async throws -> RunResult {
         let (pool, _) = try QuestionTests.pool { $0.hitRatio = 0 }
         return try await withServer(misbehaviour) { port in
-            try await LoadDriver<CheckWorkload>(
-                host: "127.0.0.1", port: port, credential: [1, 2, 3], plan: plan
-            ).run(meter: { MeterReading() }, progress: progress) { number in
+            try await LoadDriver<ConsentDialogue<CheckWorkload>>(
+                host: "127.0.0.1", port: port, plan: plan
+            ).run(credential: [1, 2, 3], meter: { MeterReading() }, progress: progress) { number in
                 CheckWorkload(
                     pool: pool, connection: number, connections: plan.connections, inFlight: plan.inFlight,
                     verifies: true, wrongAnswers: WrongAnswers())
@@ -229,9 +229,11 @@ final class FakeServer: ChannelInboundHandler {
         let port = try await Self.withServer(.none) { $0 }
         let (pool, _) = try QuestionTests.pool { $0.hitRatio = 0 }
         let error = await #expect(throws: LoadError.self) {
-            try await LoadDriver<CheckWorkload>(
-                host: "127.0.0.1", port: port, credential: [], plan: Self.plan()
-            ).run(meter: { MeterReading() }, progress: nil) { _ in QuestionTests.workload(pool) }
+            try await LoadDriver<ConsentDialogue<CheckWorkload>>(
+                host: "127.0.0.1", port: port, plan: Self.plan()
+            ).run(credential: [], meter: { MeterReading() }, progress: nil) { _ in
+                QuestionTests.workload(pool)
+            }
         }
         #expect(error?.exitCode == .unavailable)
         #expect(error.map { "\($0)".contains("consentd serve") } == true)
