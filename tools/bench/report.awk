@@ -1,8 +1,8 @@
 # The table and the JSON document of a benchmark, from its rows, the peers' settings, the sweep and the runs.
 #
-# -v json= the document's file; the rest of the variables are facts of the machine and the run. Exit status 1 when a
-# row is below its floor, or when one of its runs failed. Invariant: a figure is a median over the rounds, and a ratio
-# is one of two neighbouring runs.
+# -v json= the document's file; -v markdown= a file for the table as README.md shows it; the rest of the variables are
+# facts of the machine and the run. Exit status 1 when a row is below its floor, or when one of its runs failed.
+# Invariant: a figure is a median over the rounds, and a ratio is one of two neighbouring runs.
 
 FILENAME ~ /rows\.tsv$/ { order[++row_count] = $1; for (n = 2; n <= 7; n++) row[$1, n] = $n; next }
 FILENAME ~ /settings\.tsv$/ { setting_names[++setting_count] = $1; settings[$1] = $2; next }
@@ -85,6 +85,8 @@ function report(id,    kind, ours, peer, busy, ratio, ratio_json, figure, said, 
     if (said ~ /^(FAILED|BELOW)/) failures++
     printf "%-4s %-38s %-33s %9s %9s  %-21s %6s %6s  %s\n", id, row[id, 2], name == "" ? "-" : name, shown(ours),
         shown(peer), ratio, row[id, 6], row[id, 7], said
+    if (markdown != "") print "| " id " | " row[id, 2] " | " shown(ours) " | " (name == "" ? "" : name ", " shown(peer)) \
+        " | " ratio " | " row[id, 6] " | " row[id, 7] " | " said " |" > markdown
     costs = costs sprintf("%-4s %17s %17s %17s %15s\n", id, pair(id, 6), pair(id, 5), pair(id, 7), pair(id, 8))
     part = "\n    {\"id\": " text(id) ", \"work\": " text(row[id, 2]) ", \"unit\": " text(row[id, 4])
     part = part ", \"ours\": " number(ours) ", \"peer\": " number(peer)
@@ -120,6 +122,10 @@ END {
     printf "%d s in all\n\n", seconds
     printf "%-4s %-38s %-33s %9s %9s  %-21s %6s %6s  %s\n", "id", "work", "peer", "ours", "peer's",
         "ratio min-median-max", "floor", "goal", "verdict"
+    if (markdown != "") {
+        print "| row | work | consentd | peer | ratio: least, median, largest | floor | goal | verdict |" > markdown
+        print "| --- | --- | --- | --- | --- | --- | --- | --- |" > markdown
+    }
     for (n = 1; n <= row_count; n++) if (order[n] in ran) report(order[n])
     printf "\nOurs : peer's, medians\n%-4s %17s %17s %17s %15s\n%s", "id", "server CPU s/M", "client CPU s/M",
         "wire bytes each", "server busy", costs
