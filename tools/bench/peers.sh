@@ -6,7 +6,7 @@
 declare -A settings=(
     [Redis]='--save "" --appendonly no, one I/O thread; keys of 16 bytes, values of 1'
     [memcached]='-t 1 -m 3072 -R 1000; keys in text, values of 1'
-    [gRPC]='C++ callback-free asynchronous interface, one thread, -O2, arenas reused, flat table at most half full'
+    [gRPC]='C++, -O2, asynchronous interface, one thread a side; server: arenas reused, flat table at most half full; client: no retries, minimal stack'
 )
 
 # Redis: strings, as MGET reads them. The file that it saves is kept for cold starts and for later runs.
