@@ -6,10 +6,12 @@
 
 runs=$folder/runs.tsv
 
-# alternate ID ROUNDS : A/B/A/B; a ratio is that of neighbours, so that what the machine does to both cancels out.
+# alternate ID ROUNDS : A/B/A/B; a ratio is that of neighbours, so that what the machine does to both cancels out. Rows
+# for information have one round.
 alternate() {
-    local id=$1 round side
-    for ((round = 1; round <= $2; round++)); do
+    local id=$1 rounds=$2 round side
+    if [ "$(field "$id" kind)" = info ]; then rounds=1; fi
+    for ((round = 1; round <= rounds; round++)); do
         for side in ours peer; do
             declare -F "${id}_$side" >/dev/null && measure "$id" "$side" "$round"
         done

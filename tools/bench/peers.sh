@@ -6,7 +6,7 @@
 declare -A settings=(
     [Redis]='--save "" --appendonly no, one I/O thread; keys of 16 bytes, values of 1'
     [memcached]='-t 1 -m 3072 -R 1000; keys in text, values of 1'
-    [gRPC]='C++, -O2, asynchronous interface, one thread a side; server: arenas reused, flat table at most half full; client: no retries, minimal stack'
+    [gRPC]='C++ -O2, asynchronous, one thread a side; server: arenas, flat table half full; client: minimal stack'
 )
 
 # Redis: strings, as MGET reads them. The file that it saves is kept for cold starts and for later runs.
@@ -16,7 +16,7 @@ need_redis() {
     wait_until 120 redis_answers redis || fail "redis-server did not load its file: see $folder/redis.out"
     [ -s "$data/redis/dump.rdb" ] && return
     say "Loading the same keys into Redis, once."
-    serve "$register"
+    serve "$register" --loops 1
     generate seed --recipients "$recipients" --seed 1 --peer redis --peer-address "${address[redis]}" || exit 1
     redis redis SAVE >/dev/null
 }
@@ -48,7 +48,7 @@ need_memcached() {
     address[memcached]=127.0.0.1:$port
     wait_until 10 eval "(exec 3<>/dev/tcp/127.0.0.1/$port)" || fail "memcached did not start: see $folder/memcached.log"
     say "Loading the same keys into memcached."
-    serve "$register"
+    serve "$register" --loops 1
     generate seed --recipients "$recipients" --seed 1 --peer memcached --peer-address "${address[memcached]}" || exit 1
 }
 

@@ -4,6 +4,7 @@
 measure_memory() {
     local empty=$folder/empty-register bytes strings packed
     need_redis
+    stop consentd
     serve "$register" --loops 1
     bytes=$(resident_bytes consentd)
     rm -rf "$empty"
@@ -108,7 +109,8 @@ T8_peer() {
     seconds_since "$from" >"$1"
 }
 
-T8R_peer() { T8_peer "$1"; }
+# The same start as T8's peer of this round, where that was measured.
+T8R_peer() { cp "${1/T8R/T8}" "$1" 2>/dev/null || T8_peer "$1"; }
 
 seconds_since() {
     awk -v from="${1/,/.}" -v to="${EPOCHREALTIME/,/.}" 'BEGIN { printf "{\"figure\": %.3f}\n", to - from }'

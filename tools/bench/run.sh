@@ -18,7 +18,7 @@ folder=.build/bench
 tools=$folder/tools
 recipients=${RECIPIENTS:-10000000}
 duration=${DURATION:-2s}
-warm_up=${WARM_UP:-1s}
+warm_up=0.5s
 rounds=${ROUNDS:-3}
 sustained=${SUSTAINED:-60s}
 questions=$((recipients < 1048576 ? recipients : 1048576))
@@ -79,6 +79,7 @@ wants T11 && measure_allocations
 wants T12 && on_all_cores alternate T12 1
 wants T2H && measure_history
 stop_all
+rm -rf "$register_for_writes" "$folder/empty-register"
 stolen >"$folder/stolen.after"
 
 . "$here/report.sh"
