@@ -26,6 +26,7 @@ let package = Package(
         .executable(name: "consentctl", targets: ["consentctl"]),
         .executable(name: "consent-load", targets: ["consent-load"]),
         .executable(name: "protogen", targets: ["protogen"]),
+        .library(name: "AllocationCounter", type: .dynamic, targets: ["AllocationCounter"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -101,6 +102,14 @@ let package = Package(
         .executableTarget(
             name: "protogen", dependencies: ["ProtogenCore", argumentParser], path: "tools/protogen/CLI",
             swiftSettings: strict),
+
+        .executableTarget(
+            name: "index-bench",
+            dependencies: ["ConsentIndex", "ConsentDomain", "CPlatform", histogram, argumentParser],
+            path: "tools/bench/index", swiftSettings: strict),
+
+        // Preloaded into a program to count its allocations; nothing links it.
+        .target(name: "AllocationCounter", path: "tools/allocation-counter"),
 
         // Tests. They use `package` and `public`, so that they run in release too.
         .target(name: "TestRandomness", path: "Tests/Randomness", swiftSettings: strict),

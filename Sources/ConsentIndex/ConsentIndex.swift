@@ -150,7 +150,7 @@ public final class ConsentIndex: @unchecked Sendable {
 
     /// Asks for the memory that a later `put` of this key needs. For bulk loads: some 8 to 32 keys ahead.
     public func prefetch(_ key: SlotKey) {
-        consent_prefetch_write(slots.reader.homeLine(key.low, slots.map))
+        consent_prefetch_write(slots.reader.line(slots.map.home(key.low)))
     }
 
     /// Inserts a contact point, or replaces its profile.

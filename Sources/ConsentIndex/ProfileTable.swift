@@ -7,6 +7,7 @@
 //              8 the record (ContactProfile), a multiple of 8 bytes
 //
 //     unit 0          the empty record: no channel, code 0. A missed search reads it like any other.
+//     unit 1          zeros: read in the place of what a record lacks
 //     unit 2²⁴ - 1    is never used: this reference means "see the overflow table"
 //
 // Invariant: a record's bytes change only while no slot refers to it and no reader can: it is written before
@@ -33,10 +34,10 @@ struct ProfileReader: @unchecked Sendable {
     }
 
     @inline(__always)
-    func outcome(_ value: UInt64, channel: UInt8, purpose: UInt8) -> CellOutcome {
-        ContactProfile.outcome(
+    func find(_ place: CellPlace, _ value: UInt64) -> FoundCell {
+        place.find(
             record: record(value), anchorDay: UInt16(truncatingIfNeeded: value >> SlotWord.dayShift),
-            channel: channel, purpose: purpose)
+            nothing: UnsafeRawPointer(base) + 16)
     }
 }
 
@@ -47,7 +48,7 @@ struct ProfileTable: ~Copyable {
     private let limit: Int
     /// Profiles in use.
     private(set) var count = 0
-    private var nextUnit = 1
+    private var nextUnit = 2
     /// Free runs of units, by their length in units.
     private var freeRuns: [[UInt32]]
     private var table: UnsafeMutablePointer<UInt64>
