@@ -27,7 +27,7 @@ measure_memory() {
 # each BYTES : a figure, bytes a recipient.
 each() { awk -v bytes="$1" -v n="$recipients" 'BEGIN { printf "{\"figure\": %.2f}\n", bytes / n }'; }
 
-redis_memory() { redis redis INFO memory | tr -d '\r' | sed -n 's/^used_memory://p'; }
+redis_memory() { redis redis INFO memory | tr -d '\r' | sed -n 's,^used_memory:,,p'; }
 
 # pack_hashes : the same keys once more, as hashes of some 76 fields in Redis's packed form (listpack), in database 1.
 pack_hashes() {
