@@ -19,7 +19,8 @@ serve() {
     if [ "${served:-}" = "$state $*" ] && [ -n "${pids[consentd]:-}" ]; then return; fi
     stop consentd
     spawn consentd "${launcher[@]}" "$bin/consentd" serve --state-dir "$state" --listen 127.0.0.1:0 "$@"
-    wait_until 120 listens consentd || fail "consentd did not start within two minutes: see $folder/consentd.log"
+    wait_until 120 alive_and consentd listens consentd ||
+        fail "consentd did not start within two minutes: see $folder/consentd.log"
     served="$state $*"
     serving=$state
 }

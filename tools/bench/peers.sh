@@ -13,7 +13,8 @@ declare -A settings=(
 need_redis() {
     [ -n "${pids[redis]:-}" ] && return
     start_redis redis "$data/redis"
-    wait_until 120 redis_answers redis || fail "redis-server did not load its file: see $folder/redis.out"
+    wait_until 120 alive_and redis redis_answers redis ||
+        fail "redis-server did not load its file: see $folder/redis.out"
     [ -s "$data/redis/dump.rdb" ] && return
     say "Loading the same keys into Redis, once."
     serve "$register" --loops 1
@@ -46,7 +47,8 @@ need_memcached() {
     port=$(free_port)
     spawn memcached memcached -u nobody -l 127.0.0.1 -p "$port" -U 0 -t 1 -m 3072 -R 1000 -c 1024
     address[memcached]=127.0.0.1:$port
-    wait_until 10 eval "(exec 3<>/dev/tcp/127.0.0.1/$port)" || fail "memcached did not start: see $folder/memcached.log"
+    wait_until 10 alive_and memcached eval "(exec 3<>/dev/tcp/127.0.0.1/$port)" ||
+        fail "memcached did not start: see $folder/memcached.log"
     say "Loading the same keys into memcached."
     serve "$register" --loops 1
     generate seed --recipients "$recipients" --seed 1 --peer memcached --peer-address "${address[memcached]}" || exit 1
@@ -55,7 +57,7 @@ need_memcached() {
 need_grpc() {
     [ -n "${pids[grpc]:-}" ] && return
     spawn grpc "$tools/grpc-server" "$recipients"
-    wait_until 60 listens grpc || fail "the gRPC server did not start: see $folder/grpc.log"
+    wait_until 60 alive_and grpc listens grpc || fail "the gRPC server did not start: see $folder/grpc.log"
 }
 
 # grpc_checks FILE ARGUMENT… : a run of checks by the gRPC client.

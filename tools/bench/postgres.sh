@@ -19,10 +19,10 @@ need_postgres() {
     [ -n "${pids[postgres]:-}" ] && return
     local cluster=$data/postgres
     if [ "$(id -u)" -eq 0 ]; then
-        install -d -o postgres "$cluster"
+        install -d -m 0700 -o postgres "$cluster"
         "${as_postgres[@]}" test -w "$cluster" 2>/dev/null || {
             cluster=/var/tmp/consentd-bench-postgres-$recipients
-            install -d -o postgres "$cluster"
+            install -d -m 0700 -o postgres "$cluster"
         }
     fi
     [ -e "$cluster/loaded" ] || make_cluster "$cluster"
@@ -55,7 +55,8 @@ start_postgres() {
     export PGPORT PGHOST=127.0.0.1 PGUSER=postgres PGDATABASE=bench
     spawn postgres "${as_postgres[@]}" "$postgres_bin/postgres" -D "$1" -c listen_addresses=127.0.0.1 \
         -c unix_socket_directories= "${postgres_options[@]}"
-    wait_until 60 "$postgres_bin/pg_isready" -q || fail "PostgreSQL did not start: see $folder/postgres.log"
+    wait_until 60 alive_and postgres "$postgres_bin/pg_isready" -q ||
+        fail "PostgreSQL did not start: see $folder/postgres.log"
 }
 
 psql() { "$postgres_bin/psql" -X "$@"; }

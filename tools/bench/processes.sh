@@ -39,9 +39,14 @@ wait_until() {
     done
 }
 
+# alive_and NAME COMMAND… : the command, as long as the server lives; fails for good when it has ended.
+alive_and() {
+    kill -0 "${pids[$1]}" 2>/dev/null || fail "$1 ended at its start: $(cat "$folder/$1.out" "$folder/$1.log" | tail -n 3)"
+    "${@:2}"
+}
+
 # listens NAME : whether its line `listening on HOST:PORT` has come; the address is left in `address`.
 listens() {
-    kill -0 "${pids[$1]}" 2>/dev/null || fail "$1 ended at its start: $(tail -n 3 "$folder/$1.log")"
     address[$1]=$(sed -n 's/^listening on //p' "$folder/$1.out")
     [ -n "${address[$1]}" ]
 }

@@ -10,7 +10,7 @@ rows=(
     "T1|CheckBatch of 100, 16-byte keys|Redis MGET of 100|checks/s|ratio|9|13|default"
     "T1M|CheckBatch of 100, 16-byte keys|memcached get of 100|checks/s|info|||default"
     "T2|CheckBatch of 1,000, 16-byte keys|gRPC C++ batch of 1,000|checks/s|ratio|7|9.5|default"
-    "T2P|CheckBatch of 1,000, 16-byte keys|gRPC C++, keys packed in one field|checks/s|info|||default"
+    "T2P|CheckBatch of 1,000, 16-byte keys|gRPC C++, packed keys, look-ahead|checks/s|info|||default"
     "T3|CheckBatch of 100, raw addresses|Redis MGET of 100|checks/s|ratio|5|8|default"
     "T4|Check, 50 connections x 16 in flight|Redis GET, pipeline 16|checks/s|ratio|1.5|2|default"
     "T5|Check, 50 connections x 1 in flight|Redis GET|checks/s|ratio|0.95|1.15|default"

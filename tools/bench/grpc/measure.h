@@ -83,8 +83,8 @@ struct Figures {
     const auto percentile = [&](double share) {
       return sorted.empty() ? 0.0 : double(sorted[std::min(sorted.size() - 1, size_t(share * sorted.size()))]) / 1e3;
     };
-    std::printf("{\"mode\": \"check\", \"loop\": \"closed\", \"connections\": 1, \"inFlight\": %d, \"batch\": %d, ", inFlight,
-                batch);
+    std::printf("{\"mode\": \"check\", \"loop\": \"closed\", \"connections\": 1, ");
+    std::printf("\"inFlight\": %d, \"batch\": %d, ", inFlight, batch);
     std::printf("\"durationSeconds\": %.6f, \"requests\": %lu, \"checks\": %lu, \"checksPerSecond\": %.1f, ", seconds,
                 requests, checks, double(checks) / seconds);
     std::printf("\"errors\": %lu, \"wrongAnswers\": %lu, \"verified\": true, \"valid\": true, ", errors, wrong);

@@ -1,6 +1,7 @@
-// The gRPC peer's population: keys and answers that follow from a number, so that server and client agree without a file.
+// The gRPC peer's population: keys and answers that follow from a number, so that server and client agree without
+// a file.
 //
-// A key is 16 pseudo-random bytes, which is what a keyed hash of an address looks like. One person in ten has withdrawn.
+// A key is 16 pseudo-random bytes, which is what a keyed hash of an address looks like. One in ten has withdrawn.
 // Invariant: keys of numbers up to the population's size are on the server; the client asks about others as misses.
 
 #pragma once

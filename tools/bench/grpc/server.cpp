@@ -35,31 +35,32 @@ void answer(const Table& table, const consent::bench::CheckRequest& request, con
   response->set_allow(reason < 16);
 }
 
-/// Calls `key(n)` for each key a little ahead of its answer, so that memory works while the processor does.
-template <typename KeyAt>
-void answerBatch(const Table& table, uint32_t purpose, int count, consent::bench::CheckBatchResponse* response,
-                 KeyAt key) {
-  auto* reasons = response->mutable_reasons();
-  reasons->Reserve(count);
+/// Keys in a field each: the table as one would write it.
+void answer(const Table& table, const consent::bench::CheckBatchRequest& request,
+            google::protobuf::RepeatedField<uint32_t>* reasons) {
+  for (const std::string& key : request.keys()) {
+    const bool isKey = key.size() == sizeof(Key);
+    reasons->AddAlreadyReserved(isKey ? table.reason(Key::read(key.data()), request.purpose()) : bench::kNoRecord);
+  }
+}
+
+/// Keys in one field: all that can be had, with the slots of the next keys on their way from memory.
+void answerPacked(const Table& table, const consent::bench::CheckBatchRequest& request, int count,
+                  google::protobuf::RepeatedField<uint32_t>* reasons) {
+  const auto key = [&](int n) { return Key::read(request.packed_keys().data() + n * sizeof(Key)); };
   for (int n = 0; n < count && n < kAhead; n++) table.prefetch(key(n));
   for (int n = 0; n < count; n++) {
     if (n + kAhead < count) table.prefetch(key(n + kAhead));
-    reasons->AddAlreadyReserved(table.reason(key(n), purpose));
+    reasons->AddAlreadyReserved(table.reason(key(n), request.purpose()));
   }
 }
 
 void answer(const Table& table, const consent::bench::CheckBatchRequest& request,
             consent::bench::CheckBatchResponse* response) {
-  const std::string& packed = request.packed_keys();
-  if (!packed.empty()) {
-    answerBatch(table, request.purpose(), int(packed.size() / sizeof(Key)), response,
-                [&](int n) { return Key::read(packed.data() + n * sizeof(Key)); });
-    return;
-  }
-  answerBatch(table, request.purpose(), request.keys_size(), response, [&](int n) {
-    const std::string& key = request.keys(n);
-    return key.size() == sizeof(Key) ? Key::read(key.data()) : Key{};
-  });
+  const int packed = int(request.packed_keys().size() / sizeof(Key));
+  response->mutable_reasons()->Reserve(packed + request.keys_size());
+  answerPacked(table, request, packed, response->mutable_reasons());
+  answer(table, request, response->mutable_reasons());
 }
 
 struct Call {
