@@ -25,6 +25,7 @@ free_port() {
 spawn() {
     local name=$1
     shift
+    : >"$folder/$name.out" # now: the line of a server before this one must not be taken for the new one's
     "${on_server[@]}" "$@" >"$folder/$name.out" 2>"$folder/$name.log" &
     pids[$name]=$!
 }
