@@ -116,6 +116,9 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", logging],
             path: "Tests/Support", swiftSettings: strict),
+        .executableTarget(
+            name: "instruction-count", dependencies: ["ConsentClient", "TestSupport"],
+            path: "tools/bench/instructions", swiftSettings: strict),
         .testTarget(
             name: "WireProtocolTests",
             dependencies: ["TestRandomness", "WireProtocol", "CPlatform", "CZlib"],

@@ -9,7 +9,7 @@ import CPlatform
 import ConsentDomain
 
 /// Where a cell stands in every record: channel and purpose, prepared once for many records.
-struct CellPlace: BitwiseCopyable {
+package struct CellPlace: BitwiseCopyable {
     /// Channel number less one.
     private let channelShift: UInt64
     private let purposeShift: UInt64
@@ -18,7 +18,7 @@ struct CellPlace: BitwiseCopyable {
     ///   - channel: raw value of the channel, 1…8.
     ///   - purpose: raw value of the purpose, 1…63.
     @inline(__always)
-    init(channel: UInt8, purpose: UInt8) {
+    package init(channel: UInt8, purpose: UInt8) {
         channelShift = UInt64(channel &- 1) & 7
         purposeShift = UInt64(purpose) & 63
     }
@@ -29,7 +29,7 @@ struct CellPlace: BitwiseCopyable {
     ///   - anchorDay: the day that its days count from.
     ///   - nothing: 16 bytes of zeros, at a multiple of 8.
     @inline(__always)
-    func find(record: UnsafeRawPointer, anchorDay: UInt16, nothing: UnsafeRawPointer) -> FoundCell {
+    package func find(record: UnsafeRawPointer, anchorDay: UInt16, nothing: UnsafeRawPointer) -> FoundCell {
         // Both from `nothing` on: what is masked to zero is there.
         let start = record - nothing
         let head = UInt64(littleEndian: record.load(as: UInt64.self))
@@ -57,7 +57,7 @@ struct CellPlace: BitwiseCopyable {
 }
 
 /// A `CellOutcome` as words, each in its lowest bits.
-struct FoundCell: BitwiseCopyable {
+package struct FoundCell: BitwiseCopyable {
     var code: UInt64
     var isUndeliverable: UInt64
     var untilDay: UInt64
@@ -71,13 +71,13 @@ struct FoundCell: BitwiseCopyable {
         self.noticeOrdinal = noticeOrdinal
     }
 
-    init(_ outcome: CellOutcome) {
+    package init(_ outcome: CellOutcome) {
         self.init(
             code: UInt64(outcome.code), isUndeliverable: outcome.isUndeliverable ? 1 : 0,
             untilDay: UInt64(outcome.untilDay), noticeOrdinal: UInt64(outcome.noticeOrdinal))
     }
 
-    var outcome: CellOutcome {
+    package var outcome: CellOutcome {
         CellOutcome(
             code: UInt8(truncatingIfNeeded: code), isUndeliverable: isUndeliverable != 0,
             untilDay: UInt16(truncatingIfNeeded: untilDay),
@@ -90,14 +90,14 @@ struct FoundCell: BitwiseCopyable {
 ///     index   bits 5…12 outcome code, 4 undeliverable, 3 class service, 2 notice invalid, 1 has an end,
 ///             0 today is not before the end
 ///     entry   bits 0…7 reason, 8…15 all ones where the reason is consent, whose end is told
-struct ReasonTable: @unchecked Sendable {
+package struct AnswerTable: @unchecked Sendable {
     // Sendable: written before anyone reads it, never after, and never freed.
     private let entries: UnsafePointer<UInt16>
 
     private static let count = 256 * 32
 
     /// The one table, as old as the process.
-    static let shared = ReasonTable()
+    package static let shared = AnswerTable()
 
     private init() {
         let entries = UnsafeMutablePointer<UInt16>.allocate(capacity: Self.count)
@@ -116,7 +116,7 @@ struct ReasonTable: @unchecked Sendable {
 
     /// Reason, and the day that is told: the end of a consent, else 0.
     @inline(__always)
-    func answer(
+    package func answer(
         _ cell: FoundCell, isService: Bool, today: UInt16, now: Int64, noticeInvalidFrom: Int64
     ) -> (reason: UInt8, untilDay: UInt16) {
         let hasPassed = consent_opaque_u64(UInt64(today) >= cell.untilDay ? 1 : 0)

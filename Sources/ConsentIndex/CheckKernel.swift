@@ -81,7 +81,7 @@ struct CheckKernel: Sendable {
     let profiles: ProfileReader
     let overflow: OverflowReader
     let notices: NoticeReader
-    private let table = ReasonTable.shared
+    private let table = AnswerTable.shared
 
     init(slots: SlotReader, profiles: ProfileReader, overflow: OverflowReader, notices: NoticeReader) {
         self.slots = slots

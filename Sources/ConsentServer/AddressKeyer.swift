@@ -6,29 +6,25 @@ import ConsentIndex
 
 /// Normalises and hashes addresses of one controller and kind.
 struct AddressKeyer {
-    let keyring: RecipientKeyring
-    let index: ConsentIndex
-    let controller: ControllerID
-    let kind: ContactKind
-    let region: PhoneRegion?
+    private let core: ServerCore
+    private let controller: ControllerID
+    private let kind: ContactKind
+    private let region: PhoneRegion?
 
     init(_ core: ServerCore, controller: Controller, kind: ContactKind) {
-        keyring = core.keyring
-        index = core.index
+        self.core = core
         self.controller = controller.id
         self.kind = kind
         region = PhoneRegion(code: controller.region)
     }
 
     /// For a question whose channel and controller were found valid.
+    @inline(__always)
     init(_ connection: Connection, _ question: CheckHandler.Question) {
-        keyring = connection.core.keyring
-        index = connection.core.index
+        core = connection.core
         controller = ControllerID(rawValue: question.controller)
         kind = Channel(rawValue: question.channel)?.contactKind ?? .opaque
-        region = connection.catalogue.catalogue.controllers[controller].flatMap {
-            PhoneRegion(code: $0.region)
-        }
+        region = connection.catalogue.phoneRegion(of: question.controller)
     }
 
     /// The key of one address.
@@ -37,10 +33,10 @@ struct AddressKeyer {
         withUnsafeTemporaryAllocation(byteCount: ContactAddress.scratchByteCount, alignment: 16) { scratch in
             do throws(AddressError) {
                 let count = try ContactAddress.normalise(utf8, kind: kind, region: region, into: scratch)
-                let home = keyring.home(
+                let home = core.keyring.home(
                     controller: controller, kind: kind,
                     normalised: UnsafeRawBufferPointer(rebasing: scratch[..<count]),
-                    isKnown: { index.contains($0) })
+                    isKnown: { core.index.contains($0) })
                 return .success(home.key)
             } catch {
                 return .failure(error)
