@@ -78,9 +78,9 @@ let package = Package(
         .target(
             name: "LoadGenerator",
             dependencies: [
-                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", nioCore,
-                nioPosix,
-                histogram,
+                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", "CZlib",
+                nioCore,
+                nioPosix, histogram,
             ],
             swiftSettings: strict),
 
@@ -157,7 +157,10 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "LoadGeneratorTests", dependencies: ["LoadGenerator", "WireProtocol", nioCore, nioPosix],
+            name: "LoadGeneratorTests",
+            dependencies: [
+                "TestSupport", "LoadGenerator", "ConsentClient", "WireProtocol", "CZlib", nioCore, nioPosix,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

@@ -23,12 +23,12 @@ struct RequestSlot {
 }
 
 /// A connection and its requests in flight. Confined to its event loop.
-final class LoadConnection<Talk: Dialogue>: ChannelInboundHandler {
+final class LoadConnection<Talk: Dialogue>: ChannelInboundHandler, LoadLane {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let dialogue: Talk
-    private let loop: LoadLoop<Talk>
+    private let loop: LoadLoop<LoadConnection<Talk>>
     private let index: Int
     private let ready: EventLoopPromise<Void>
 
@@ -43,7 +43,7 @@ final class LoadConnection<Talk: Dialogue>: ChannelInboundHandler {
     private var isReady = false
     private var farewell: String?
 
-    init(loop: LoadLoop<Talk>, index: Int, dialogue: Talk, ready: EventLoopPromise<Void>) {
+    init(loop: LoadLoop<LoadConnection<Talk>>, index: Int, dialogue: Talk, ready: EventLoopPromise<Void>) {
         self.loop = loop
         self.index = index
         self.dialogue = dialogue
@@ -147,7 +147,7 @@ final class LoadConnection<Talk: Dialogue>: ChannelInboundHandler {
         isReady = false
         let busy = slots.indices.filter { slots[$0].isBusy }
         for slot in busy { slots[slot].isBusy = false }
-        loop.connectionEnded(index, unanswered: busy.count, why: why)
+        loop.laneEnded(index, unanswered: busy.count, why: why)
     }
 
     // MARK: Receiving

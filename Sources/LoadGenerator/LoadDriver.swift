@@ -1,4 +1,4 @@
-// A whole run: connect everything, start all threads at one moment, watch, stop, merge.
+// A whole run: connect everything, start all threads at one moment, take a sample each second, stop, merge.
 
 import CPlatform
 import NIOCore
@@ -29,6 +29,10 @@ package struct RunResult: Sendable {
     package var statistics = RunStatistics()
     /// Length of the measurement in seconds.
     package var measuredSeconds = 0.0
+    /// What happened in each second of the measurement.
+    package var seconds: [SecondSample] = []
+    /// When the measurement began, seconds since the Unix epoch.
+    package var startedAt = 0.0
     /// CPU seconds of this process during the measurement.
     package var clientCPUSeconds = 0.0
     /// CPU seconds of the server during the measurement; nil when it did not say.
@@ -78,155 +82,55 @@ package struct LoadDriver<Talk: Dialogue>: Sendable {
         progress: (@Sendable (ProgressSample) -> Void)?,
         dialogue: @Sendable @escaping (Int) -> Talk
     ) async throws(LoadError) -> RunResult {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads)
-        var loops: [LoadLoop<Talk>] = []
-        for (thread, eventLoop) in group.makeIterator().enumerated() {
-            loops.append(LoadLoop(eventLoop: eventLoop, plan: plan, thread: thread))
-        }
-        let outcome: Result<RunResult, LoadError>
-        do throws(LoadError) {
-            try await connect(loops, dialogue: dialogue)
-            outcome = .success(try await conduct(loops, meter: meter, progress: progress))
-        } catch {
-            // A promise may not be dropped unfulfilled: these threads never started.
-            for loop in loops { loop.over.succeed(()) }
-            outcome = .failure(error)
-        }
-        try? await group.shutdownGracefully()
-        return try outcome.get()
+        try await prepare(dialogue: dialogue).run(
+            at: RunClock.start(), meter: meter, progress: progress)
     }
 
-    // MARK: Connecting
-
-    private func connect(
-        _ loops: [LoadLoop<Talk>], dialogue: @Sendable @escaping (Int) -> Talk
-    ) async throws(LoadError) {
-        for number in 0..<plan.connections {
-            let loop = loops[number % loops.count]
-            do {
-                try await open(number, on: loop, dialogue: dialogue)
-            } catch let error as LoadError {
-                throw error
-            } catch {
-                throw .unreachable(address: "\(host):\(port)", why: ConnectionFailure.reason(of: error))
+    /// Connects everything and sends nothing yet, so that several loads may start at one moment.
+    ///
+    /// - Parameter dialogue: makes the dialogue of the connection with this number.
+    /// - Returns: what must be run, or given up.
+    package func prepare(dialogue: @Sendable @escaping (Int) -> Talk) async throws(LoadError)
+        -> some ReadyLoad
+    {
+        let threads = LoadThreads<LoadConnection<Talk>>(plan: plan)
+        do throws(LoadError) {
+            for number in 0..<plan.connections {
+                try await open(number, on: threads.loop(of: number), dialogue: dialogue)
             }
+        } catch {
+            await threads.giveUp()
+            throw error
         }
+        return threads
     }
 
     private func open(
-        _ number: Int, on loop: LoadLoop<Talk>, dialogue: @Sendable @escaping (Int) -> Talk
-    ) async throws {
+        _ number: Int, on loop: LoadLoop<LoadConnection<Talk>>,
+        dialogue: @Sendable @escaping (Int) -> Talk
+    ) async throws(LoadError) {
         let ready = loop.eventLoop.makePromise(of: Void.self)
-        let bootstrap = ClientBootstrap(group: loop.eventLoop)
-            .connectTimeout(.seconds(5))
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
-            .channelOption(.maxMessagesPerRead, value: 4)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 * 1024))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let connection = LoadConnection(
-                        loop: loop, index: loop.connectionCount, dialogue: dialogue(number), ready: ready)
-                    _ = loop.add(connection)
-                    try channel.pipeline.syncOperations.addHandler(connection)
-                }
-            }
+        let bootstrap = LoadSockets.bootstrap(on: loop.eventLoop) { channel in
+            let connection = LoadConnection(
+                loop: loop, index: loop.laneCount, dialogue: dialogue(number), ready: ready)
+            loop.add(connection)
+            try channel.pipeline.syncOperations.addHandler(connection)
+        }
         do {
-            _ = try await bootstrap.connect(host: host, port: port).get()
-        } catch {
-            ready.fail(error)
+            do {
+                _ = try await bootstrap.connect(host: host, port: port).get()
+            } catch {
+                ready.fail(error)
+                throw error
+            }
+            loop.eventLoop.scheduleTask(in: .seconds(10)) {
+                ready.fail(LoadError.lost("the server did not answer the handshake within 10 s"))
+            }
+            try await ready.futureResult.get()
+        } catch let error as LoadError {
             throw error
-        }
-        loop.eventLoop.scheduleTask(in: .seconds(10)) {
-            ready.fail(LoadError.lost("the server did not answer the handshake within 10 s"))
-        }
-        try await ready.futureResult.get()
-    }
-
-    // MARK: Running
-
-    private func conduct(
-        _ loops: [LoadLoop<Talk>], meter: @Sendable @escaping () async -> MeterReading,
-        progress: (@Sendable (ProgressSample) -> Void)?
-    ) async throws(LoadError) -> RunResult {
-        let start = consent_monotonic_nanoseconds() + 10_000_000
-        let measureFrom = start + plan.warmUpNanoseconds
-        let end = plan.durationNanoseconds.map { measureFrom + $0 } ?? .max
-        for loop in loops {
-            loop.eventLoop.execute { loop.start(at: start, measureFrom: measureFrom, end: end) }
-        }
-        let watch = Task {
-            await report(loops, start: start, measureFrom: measureFrom, end: end, to: progress)
-        }
-        defer { watch.cancel() }
-
-        await sleep(until: measureFrom, or: loops)
-        let before = await meter()
-        await sleep(until: end, or: loops)
-        // First the time, then the meter: a server that died makes the meter wait.
-        let stopped = min(end, consent_monotonic_nanoseconds())
-        let after = await meter()
-
-        var result = RunResult()
-        do {
-            for loop in loops {
-                try await loop.over.futureResult.get()
-                let part = try await loop.eventLoop.submit { loop.result() }.get()
-                result.statistics.add(part)
-            }
         } catch {
-            throw .lost("\(error)")
-        }
-        if plan.rate == nil { result.statistics.intended = result.statistics.service }
-        result.measuredSeconds = Double(stopped - min(stopped, measureFrom)) / 1e9
-        result.clientCPUSeconds = after.clientSeconds - before.clientSeconds
-        if let first = before.serverSeconds, let last = after.serverSeconds {
-            result.serverCPUSeconds = last - first
-        }
-        return result
-    }
-
-    /// Sleeps until a time, or until all threads are over.
-    private func sleep(until time: UInt64, or loops: [LoadLoop<Talk>]) async {
-        let sleeper = Task {
-            let now = consent_monotonic_nanoseconds()
-            let left = min(time > now ? time - now : 0, UInt64(Int64.max) / 2)
-            try? await Task.sleep(nanoseconds: left)
-        }
-        let ending = EventLoopFuture.andAllComplete(
-            loops.map { $0.over.futureResult }, on: loops[0].eventLoop)
-        ending.whenComplete { _ in sleeper.cancel() }
-        await sleeper.value
-    }
-
-    private func report(
-        _ loops: [LoadLoop<Talk>], start: UInt64, measureFrom: UInt64, end: UInt64,
-        to progress: (@Sendable (ProgressSample) -> Void)?
-    ) async {
-        guard let progress else { return }
-        var last = consent_monotonic_nanoseconds()
-        var errors = 0
-        var units = 0
-        while true {
-            do { try await Task.sleep(nanoseconds: 1_000_000_000) } catch { return }
-            var interval = IntervalStatistics()
-            for loop in loops {
-                guard let part = try? await loop.eventLoop.submit({ loop.takeInterval() }).get() else {
-                    return
-                }
-                interval.add(part)
-            }
-            if Task.isCancelled { return }
-            let now = consent_monotonic_nanoseconds()
-            errors += interval.errors
-            units += interval.units
-            progress(
-                ProgressSample(
-                    elapsedSeconds: Double(now - min(now, start)) / 1e9,
-                    totalSeconds: end == .max ? nil : Double(end - start) / 1e9, isWarmUp: now < measureFrom,
-                    unitsPerSecond: Double(interval.units) * 1e9 / Double(max(now - last, 1)),
-                    p99Microseconds: interval.latency.microseconds(atPercentile: 99), errors: errors,
-                    units: units))
-            last = now
+            throw .unreachable(address: "\(host):\(port)", why: ConnectionFailure.reason(of: error))
         }
     }
 }
@@ -239,10 +143,34 @@ extension LoadDriver {
         credential: [UInt8], meter: @Sendable @escaping () async -> MeterReading,
         progress: (@Sendable (ProgressSample) -> Void)?, workload: @Sendable @escaping (Int) -> Load
     ) async throws(LoadError) -> RunResult where Talk == ConsentDialogue<Load> {
+        try await prepare(credential: credential, workload: workload).run(
+            at: RunClock.start(), meter: meter, progress: progress)
+    }
+
+    /// Connects workloads of consentd; parameters as above.
+    package func prepare<Load: Workload>(
+        credential: [UInt8], workload: @Sendable @escaping (Int) -> Load
+    ) async throws(LoadError) -> some ReadyLoad where Talk == ConsentDialogue<Load> {
         let plan = plan
-        return try await run(meter: meter, progress: progress) { number in
+        return try await prepare { number in
             ConsentDialogue(
                 workload: workload(number), plan: plan, credential: credential, connection: number)
         }
+    }
+}
+
+/// How the load tester's sockets are set up.
+enum LoadSockets {
+    static func bootstrap(
+        on loop: any EventLoop, initializer: @Sendable @escaping (any Channel) throws -> Void
+    ) -> ClientBootstrap {
+        ClientBootstrap(group: loop)
+            .connectTimeout(.seconds(5))
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.maxMessagesPerRead, value: 4)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 * 1024))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try initializer(channel) }
+            }
     }
 }

@@ -74,7 +74,7 @@ package struct PeerFormat: Hashable, Sendable {
             bytes += "get".utf8
             for key in keys {
                 bytes.append(UInt8(ascii: " "))
-                bytes += PeerFormat.base64(key)
+                bytes += Base64.name(key)
             }
             bytes += "\r\n".utf8
         }
@@ -97,7 +97,7 @@ package struct PeerFormat: Hashable, Sendable {
                 bytes += (isMember ? ":1\r\n" : ":0\r\n").utf8
             case (.memcached, _):
                 guard let value else { continue }
-                bytes += "VALUE ".utf8 + PeerFormat.base64(key) + " 0 1\r\n".utf8 + [value, 13, 10]
+                bytes += "VALUE ".utf8 + Base64.name(key) + " 0 1\r\n".utf8 + [value, 13, 10]
             }
         }
         if kind == .memcached { bytes += "END\r\n".utf8 }
@@ -123,7 +123,7 @@ package struct PeerFormat: Hashable, Sendable {
             }
         case (.memcached, _):
             for (key, value) in zip(keys, values) {
-                bytes += "set ".utf8 + PeerFormat.base64(key) + " 0 0 1\r\n".utf8 + [value, 13, 10]
+                bytes += "set ".utf8 + Base64.name(key) + " 0 0 1\r\n".utf8 + [value, 13, 10]
                 answer += "STORED\r\n".utf8
             }
         }
@@ -233,24 +233,6 @@ package struct PeerFormat: Hashable, Sendable {
             bytes += word
             bytes += [13, 10]
         }
-    }
-
-    /// Base64 of RFC 4648, section 5, without padding.
-    static func base64(_ bytes: [UInt8]) -> [UInt8] {
-        let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-        var text: [UInt8] = []
-        var bits = 0
-        var held = 0
-        for byte in bytes {
-            held = held << 8 | Int(byte)
-            bits += 8
-            while bits >= 6 {
-                bits -= 6
-                text.append(digits[held >> bits & 63])
-            }
-        }
-        if bits > 0 { text.append(digits[held << (6 - bits) & 63]) }
-        return text
     }
 
     private static func line(of bytes: RawSpan, from start: Int) -> Range<Int>? {

@@ -63,6 +63,9 @@ package struct RunPlan: Sendable {
     /// Deadline of each request in microseconds; 0: none.
     package var deadlineMicroseconds: UInt32 = 0
 
+    /// Whether the latencies of each second are kept whole, for an interval log.
+    package var keepsHistograms = false
+
     /// The defaults: 50 connections, one in flight each, 2 s and 10 s.
     package init() {}
 
@@ -100,6 +103,11 @@ package struct RunStatistics: Sendable {
     package var unanswered = 0
     /// Requests of an open loop that were due while every slot was taken.
     package var blocked = 0
+    /// Time in which requests were due and no slot was free, of all threads together.
+    package var blockedNanoseconds: UInt64 = 0
+    /// Processor time that the generator used in that time: where it is nearly all of it, the generator was
+    /// too slow to take its answers, and not the server to give them.
+    package var blockedBusyNanoseconds: UInt64 = 0
     /// Bytes that went out during the measurement, without what TCP adds.
     package var bytesSent = 0
     /// Bytes that came in during the measurement.
@@ -129,6 +137,8 @@ package struct RunStatistics: Sendable {
         errors.merge(other.errors, uniquingKeysWith: +)
         unanswered += other.unanswered
         blocked += other.blocked
+        blockedNanoseconds += other.blockedNanoseconds
+        blockedBusyNanoseconds += other.blockedBusyNanoseconds
         bytesSent += other.bytesSent
         bytesReceived += other.bytesReceived
         lostConnections += other.lostConnections

@@ -33,7 +33,8 @@ enum LayerRules {
             "Logging", "Crypto",
         ],
         "LoadGenerator": [
-            "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", "Histogram",
+            "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", "CZlib",
+            "Histogram",
         ],
         "consentd": ["ConsentServer", "ConsentRegister", "Logging", "UnixSignals", "ArgumentParser"],
         "consentctl": ["ConsentClient", "ConsentDomain", "ConsentProof", "ArgumentParser"],
