@@ -136,11 +136,16 @@ struct BenchScriptTests {
         #expect((found["ratio"] is NSNull) == (row.line.contains("most") || row.line.contains("least")))
     }
 
-    @Test("a row with a failed run fails, whatever its figures")
-    func failedRun() throws {
-        let runs = ["T1\tours\t1\t99\t\t\t\t1\twrong answers", "T1\tpeer\t1\t1\t\t\t\t1\tok"]
+    @Test(
+        "a row with a failed run fails, whatever its figures; one whose generator was late does not count",
+        arguments: [
+            ("wrong answers", "FAILED: ours: wrong answers", 1 as Int32),
+            ("invalid", "not counted: ours: invalid", 0),
+        ])
+    func failedRun(_ why: String, _ verdict: String, _ code: Int32) throws {
+        let runs = ["T1\tours\t1\t99\t\t\t\t1\t\(why)", "T1\tpeer\t1\t1\t\t\t\t1\tok"]
         let result = try report("T1|w|Redis GET|checks/s|ratio|9|13", runs: runs)
-        #expect(result.rows.first?["verdict"] as? String == "FAILED: ours: wrong answers")
-        #expect(result.code == 1)
+        #expect(result.rows.first?["verdict"] as? String == verdict)
+        #expect(result.code == code)
     }
 }

@@ -45,7 +45,7 @@ function ratios(id, kind,    values, n, ours, peer) {
 
 # What became of a row: its figure against goal and floor.
 function verdict(id, kind, floor, goal, figure, busy,    up) {
-    if (id in wrong) return "FAILED: " wrong[id]
+    if (id in wrong) return (wrong[id] ~ /invalid$/ ? "not counted: " : "FAILED: ") wrong[id]
     if (kind == "info") return "-"
     if (figure == "") return "FAILED: no figure"
     if ((row[id, 3] ~ /^(Redis (MGET|GET)|gRPC|PostgreSQL)/) && busy != "" && busy < 0.95)
