@@ -1,4 +1,5 @@
-// The constants of CRC32C, computed once before main, so that no reader needs a lock or a check.
+// The constants of CRC32C and what this processor has, found once before main, so that no reader needs a lock or a
+// check.
 
 #include "CPlatform.h"
 
@@ -17,6 +18,15 @@ static bool detect_instruction(void) {
 #elif defined(__aarch64__) && defined(__linux__)
     const unsigned long crc32_capability = 1ul << 7;
     return (getauxval(AT_HWCAP) & crc32_capability) != 0;
+#else
+    return false;
+#endif
+}
+
+static bool detect_four_lanes(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2");
 #else
     return false;
 #endif
@@ -49,4 +59,5 @@ __attribute__((constructor)) static void compute_crc32c_constants(void) {
         }
     }
     constants->has_instruction = detect_instruction();
+    constants->has_four_lanes = detect_four_lanes();
 }

@@ -147,6 +147,26 @@ public struct RecipientKeyring: Sendable {
         return (RecipientKey(low: low, high: high), firstEpoch)
     }
 
+    /// Whether `homesOfFour` may be asked: there is one epoch, and the processor hashes four at once.
+    public var hashesFour: Bool { laterRecipients.isEmpty && SipHashKey.hasFour }
+
+    /// The recipient keys of four addresses of one controller and kind; only where `hashesFour`.
+    /// - Parameters:
+    ///   - normalised: four normalised addresses; the 8 bytes in front of each are overwritten, the 8 behind
+    ///     may be read.
+    ///   - counts: their counts of bytes.
+    ///   - hashes: room for eight words: low and high half of each key.
+    @inlinable
+    public func homesOfFour(
+        controller: ControllerID, kind: ContactKind,
+        inRoom normalised: UnsafeMutablePointer<UnsafeMutableRawPointer>, counts: UnsafePointer<UInt32>,
+        hashes: UnsafeMutablePointer<UInt64>
+    ) {
+        let prefix = UInt64(controller.rawValue) | UInt64(kind.rawValue) &<< 32
+        recipient.hashFour(
+            prefix: prefix, prefixCount: 5, inRoom: normalised, counts: counts, hashes: hashes)
+    }
+
     @usableFromInline @inline(never)
     func search(
         _ controller: ControllerID, _ kind: ContactKind, _ normalised: UnsafeRawBufferPointer,

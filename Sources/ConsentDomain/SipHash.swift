@@ -3,6 +3,8 @@
 // A short prefix of up to 7 bytes is hashed in front of the bytes without copying either: it shares the first
 // word with the first bytes. No allocation; words are read with unaligned loads.
 
+import CPlatform
+
 /// A key of SipHash: 16 bytes as two little-endian words.
 public struct SipHashKey: Sendable, BitwiseCopyable {
     @usableFromInline var k0: UInt64
@@ -79,6 +81,36 @@ public struct SipHashKey: Sendable, BitwiseCopyable {
         let rest = UInt64(littleEndian: word.loadUnaligned(as: UInt64.self))
         let tail = rest & (1 &<< UInt64(8 &* (total & 7)) &- 1)
         return state.finish(UInt64(truncatingIfNeeded: total) &<< 56 | tail)
+    }
+
+    /// Whether `hashFour` works on this processor.
+    public static var hasFour: Bool { consent_siphash_has_four() }
+
+    /// Four of the same at once, in half of the time; only where `hasFour`.
+    /// - Parameters:
+    ///   - starts: four addresses, each with room around its bytes as above.
+    ///   - counts: four counts of bytes.
+    ///   - hashes: room for eight words, low and high of each.
+    @inlinable
+    public func hashFour(
+        prefix: UInt64, prefixCount: Int, inRoom starts: UnsafeMutablePointer<UnsafeMutableRawPointer>,
+        counts: UnsafePointer<UInt32>, hashes: UnsafeMutablePointer<UInt64>
+    ) {
+        let word = (prefix &<< UInt64(8 &* (8 &- prefixCount))).littleEndian
+        let added = UInt32(truncatingIfNeeded: prefixCount)
+        for lane in 0..<4 { (starts[lane] - 8).storeBytes(of: word, as: UInt64.self) }
+        let firsts: [4 of UnsafeRawPointer?] = [
+            UnsafeRawPointer(starts[0] - prefixCount), UnsafeRawPointer(starts[1] - prefixCount),
+            UnsafeRawPointer(starts[2] - prefixCount), UnsafeRawPointer(starts[3] - prefixCount),
+        ]
+        let totals: [4 of UInt32] = [
+            counts[0] &+ added, counts[1] &+ added, counts[2] &+ added, counts[3] &+ added,
+        ]
+        firsts.span.withUnsafeBufferPointer { firsts in
+            totals.span.withUnsafeBufferPointer { totals in
+                consent_siphash_four(k0, k1, firsts.baseAddress, totals.baseAddress, hashes)
+            }
+        }
     }
 
     /// Up to 7 bytes as the low bytes of a word; reads no byte outside of them.

@@ -139,4 +139,32 @@ struct SipHashTests {
             #expect([UInt8](room[8..<8 + count]) == bytes, "the bytes stay as they are")
         }
     }
+
+    /// Four at once hash as one at a time, whatever their lengths.
+    @Test(.enabled(if: SipHashKey.hasFour)) func fourAreFourTimesOne() {
+        var random = SeededGenerator(seed: 32)
+        let room = 8 + 300 + 8
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 * room, alignment: 8)
+        defer { memory.deallocate() }
+        guard let base = memory.baseAddress else { return }
+        for round in 0..<2_000 {
+            for place in memory.indices { memory[place] = UInt8.random(in: 0...255, using: &random) }
+            let key = SipHashKey(
+                k0: .random(in: 0...UInt64.max, using: &random),
+                k1: .random(in: 0...UInt64.max, using: &random))
+            let counts = (0..<4).map { _ in
+                UInt32.random(in: 0...(round % 2 == 0 ? 40 : 300), using: &random)
+            }
+            var starts = (0..<4).map { base + $0 * room + 8 }
+            let expected = (0..<4).flatMap { lane in
+                let hash = key.hash(
+                    prefix: 0x12_3456, prefixCount: 5, inRoom: starts[lane], count: Int(counts[lane]))
+                return [hash.low, hash.high]
+            }
+            var hashes = [UInt64](repeating: 0, count: 8)
+            key.hashFour(
+                prefix: 0x12_3456, prefixCount: 5, inRoom: &starts, counts: counts, hashes: &hashes)
+            #expect(hashes == expected, "lengths \(counts)")
+        }
+    }
 }

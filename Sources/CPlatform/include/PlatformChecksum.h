@@ -26,6 +26,8 @@ struct consent_crc32c_constants {
     uint32_t shift[4][256];
     /// Whether this processor has the instruction.
     bool has_instruction;
+    /// Whether it has AVX2, for consent_siphash_four.
+    bool has_four_lanes;
 };
 extern struct consent_crc32c_constants consent_crc32c_constants;
 

@@ -108,11 +108,10 @@ struct Check: ParsableCommand {
                 key: SlotKey($0, constant: Population.constant), channel: 1, purpose: 4, isService: false)
         }
         let statistics = filled.index.statistics
+        print("recipients \(statistics.recipients), profiles \(statistics.profiles)")
+        print("load \(rounded(statistics.load))")
         print(
-            "recipients \(statistics.recipients), profiles \(statistics.profiles), load \(rounded(statistics.load))"
-        )
-        print(
-            "bytes a recipient \(rounded(Double(statistics.touchedBytes) / Double(recipients))), of which in huge pages "
+            "bytes a recipient \(rounded(Double(statistics.touchedBytes) / Double(recipients))), in huge pages "
                 + "\(rounded(Double(statistics.hugePageBytes) / Double(statistics.touchedBytes)))")
         try measure("one question", asked.count) { start, reasons, days in
             asked.withUnsafeBytes { bytes in
