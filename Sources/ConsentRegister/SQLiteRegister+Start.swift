@@ -70,12 +70,14 @@ extension SQLiteRegister {
 
     // MARK: Events after the rows
 
-    /// Reads and checks the first of the events that the replay needs, and keeps them for it. For the time in
-    /// which another thread fills the index.
-    public func readAhead() throws(RegisterError) {
+    /// Reads and checks events that the replay needs, and keeps them for it. For the time in which another
+    /// thread fills the index.
+    /// - Parameter sequence: what the index will know by then; the events after it come first.
+    public func readAhead(after sequence: UInt64) throws(RegisterError) {
         guard ahead.isEmpty, !isReplayed else { return }
-        ahead.reserveCapacity(Int(min(lastSequence - derivedSequence, UInt64(Self.readAheadMax))))
-        try scanEvents(after: derivedSequence, limit: Self.readAheadMax) { event, leaf in
+        let first = max(sequence, derivedSequence)
+        ahead.reserveCapacity(Int(min(lastSequence - min(first, lastSequence), UInt64(Self.readAheadMax))))
+        try scanEvents(after: first, limit: Self.readAheadMax) { event, leaf in
             ahead.append((event, .leaf(leaf)))
         }
     }
@@ -97,22 +99,34 @@ extension SQLiteRegister {
             position = event.sequence
             stagedChanges.removeAll()
         }
-        for (event, leafHash) in ahead { try take(event, leafHash) }
-        ahead = []
-        while position < lastSequence {
-            try scanEvents(after: position, limit: 4096) { event, leaf throws(RegisterError) in
-                try take(event, .leaf(leaf))
-            }
-            guard tree.leafCount == position else { throw .corrupt("event \(tree.leafCount + 1) is missing") }
-            if active.slots.count >= options.replayDirtyCountMax {
-                let end = lastSequence
-                lastSequence = position
-                while try !flushDerived(budget: .seconds(1)) { try checkpointIfDue() }
-                lastSequence = end
+        func scan(to end: UInt64) throws(RegisterError) {
+            while position < end {
+                let limit = Int(min(UInt64(options.replayStepEvents), end - position))
+                try scanEvents(after: position, limit: limit) { event, leaf throws(RegisterError) in
+                    try take(event, .leaf(leaf))
+                }
+                guard tree.leafCount == position else {
+                    throw .corrupt("event \(tree.leafCount + 1) is missing")
+                }
+                if active.slots.count >= options.replayDirtyCountMax { try flushReplayed(to: position) }
             }
         }
+        try scan(to: ahead.first.map { $0.event.sequence - 1 } ?? lastSequence)
+        for (event, leafHash) in ahead { try take(event, leafHash) }
+        ahead = []
+        try scan(to: lastSequence)
         absent = []
         isReplayed = true
+    }
+
+    /// Writes what a long replay has folded so far.
+    private func flushReplayed(to position: UInt64) throws(RegisterError) {
+        // They are in the tables now.
+        absent = []
+        let end = lastSequence
+        lastSequence = position
+        while try !flushDerived(budget: .seconds(1)) { try checkpointIfDue() }
+        lastSequence = end
     }
 
     // MARK: States for the index
@@ -195,7 +209,7 @@ extension SQLiteRegister {
                 }
             }
         }
-        try scan(to: ahead.isEmpty ? lastSequence : derivedSequence)
+        try scan(to: ahead.first.map { $0.event.sequence - 1 } ?? lastSequence)
         for (event, _) in ahead where event.sequence > position {
             position = event.sequence
             try body(event)

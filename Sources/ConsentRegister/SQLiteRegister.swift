@@ -18,6 +18,8 @@ public struct RegisterOptions: Sendable {
     public var checkpointPages = 1_000
     /// Contact points in memory from which on a replay writes them to the derived tables before it goes on.
     public var replayDirtyCountMax = 1_000_000
+    /// Events that a replay folds between two looks at that count.
+    public var replayStepEvents = 4_096
     /// Leave the events after `derivedSequence` for a call of `replay`, which has to come before all else.
     public var defersReplay = false
 
