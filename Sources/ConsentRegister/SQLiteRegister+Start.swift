@@ -70,9 +70,9 @@ extension SQLiteRegister {
 
     // MARK: Events after the rows
 
-    /// Reads and checks events that the replay needs, and keeps them for it. For the time in which another
-    /// thread fills the index.
-    /// - Parameter sequence: what the index will know by then; the events after it come first.
+    /// Reads and checks events that the replay needs, keeps them for it, and folds what `forEachProfile` will
+    /// ask for. For the time in which another thread fills the index.
+    /// - Parameter sequence: what the index will know by then.
     public func readAhead(after sequence: UInt64) throws(RegisterError) {
         guard ahead.isEmpty, !isReplayed else { return }
         let first = max(sequence, derivedSequence)
@@ -80,6 +80,7 @@ extension SQLiteRegister {
         try scanEvents(after: first, limit: Self.readAheadMax) { event, leaf in
             ahead.append((event, .leaf(leaf)))
         }
+        recent = (sequence, try foldRecent(after: sequence))
     }
 
     /// A hundred megabytes, about.
@@ -166,20 +167,12 @@ extension SQLiteRegister {
         changedAfter sequence: UInt64, rowCountMax: Int, isKnown: (SlotKey) -> Bool,
         _ body: (SlotKey, ContactProfile) -> Void
     ) throws(RegisterError) -> Bool {
+        let folded = recent.take()
+        let contacts =
+            folded?.after == sequence ? folded?.contacts ?? [] : try foldRecent(after: sequence)
         var known: [SlotKey: ContactState] = [:]
-        var new: [SlotKey: ContactState] = [:]
-        try forEachEvent(after: sequence) { event throws(RegisterError) in
-            guard let key = slotKey(of: event) else { return }
-            let empty = ContactState(controller: event.controller, kind: event.contactKind ?? .opaque)
-            if isKnown(key) { return known[key] = empty }
-            // What came after the tables were written is not in them.
-            if new[key] == nil && event.sequence > derivedSequence { absent.insert(key) }
-            new[key, default: empty].apply(event)
-        }
-        guard known.count <= rowCountMax else {
-            absent = []
-            return false
-        }
+        for contact in contacts where isKnown(contact.key) { known[contact.key] = contact.empty }
+        guard known.count <= rowCountMax else { return false }
         if !known.isEmpty {
             for key in known.keys.sorted() {
                 if let state = try stateInTable(key) { known[key] = state }
@@ -190,9 +183,35 @@ extension SQLiteRegister {
                 known[key]?.apply(event)
             }
         }
-        for (key, state) in new { body(key, state.profile) }
-        for (key, state) in known { body(key, state.profile) }
+        for contact in contacts {
+            if let state = known[contact.key] {
+                body(contact.key, state.profile)
+            } else {
+                // What came after the tables were written is not in them.
+                if contact.firstSequence > derivedSequence { absent.insert(contact.key) }
+                body(contact.key, contact.profile)
+            }
+        }
         return true
+    }
+
+    /// What the events after a sequence come to for each contact point, if it had none before.
+    private func foldRecent(after sequence: UInt64) throws(RegisterError) -> [RecentContact] {
+        var places: [SlotKey: Int] = [:]
+        var states: [(key: SlotKey, firstSequence: UInt64, state: ContactState)] = []
+        try forEachEvent(after: sequence) { event throws(RegisterError) in
+            guard let key = slotKey(of: event) else { return }
+            if let place = places[key] { return states[place].state.apply(event) }
+            var state = ContactState(controller: event.controller, kind: event.contactKind ?? .opaque)
+            state.apply(event)
+            places[key] = states.count
+            states.append((key, event.sequence, state))
+        }
+        return states.map {
+            RecentContact(
+                key: $0.key, firstSequence: $0.firstSequence, profile: $0.state.profile,
+                empty: ContactState(controller: $0.state.controller, kind: $0.state.kind))
+        }
     }
 
     /// Lends the events after a sequence, of those that were read ahead already from memory.
@@ -222,4 +241,15 @@ extension SQLiteRegister {
         guard sequence >= 1, sequence <= lastSequence else { return nil }
         return try leafHashes(after: sequence - 1, to: sequence).first
     }
+}
+
+/// A contact point that events of late are about.
+struct RecentContact {
+    let key: SlotKey
+    /// The first of those events.
+    let firstSequence: UInt64
+    /// What they come to, if there were none before.
+    let profile: ContactProfile
+    /// Its state before any event.
+    let empty: ContactState
 }

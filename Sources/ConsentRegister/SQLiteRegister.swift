@@ -71,6 +71,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     @exclusivity(unchecked) var isStopped = false
     /// Whether the events after the tables are folded in.
     @exclusivity(unchecked) public internal(set) var isReplayed = false
+    /// What `readAhead` has folded: of the events after a sequence.
+    var recent: (after: UInt64, contacts: [RecentContact])?
     /// Contact points that the replay will meet for the first time, and the tables do not have.
     var absent = Set<SlotKey>()
     /// Events that were read for the replay, with the hashes of their leaves.
