@@ -3,8 +3,8 @@
 //     load      catalogue, erasures that wait
 //     states    every state row in the order of the keys; or, for an index that was filled from a snapshot,
 //               only what has changed since, which may be asked before the replay
-//     replay    the log's tree from the roots of complete blocks, and the events after `derivedSequence`, folded
-//               in: what a write needs, and a check does not
+//     replay    the log's tree from the roots of complete blocks, and the events after `derivedSequence`,
+//               folded in: what a write needs, and a check does not
 //
 // Invariant: when `replay` is done, tables and active generation together hold what all events derive.
 
