@@ -44,7 +44,7 @@ let package = Package(
         .target(name: "CPlatform"),
         .target(name: "CScrub", dependencies: ["CSQLite"]),
         .target(name: "WireProtocol", dependencies: ["CPlatform", "CZlib"], swiftSettings: strict),
-        .target(name: "ConsentDomain", dependencies: ["CIdn2", crypto], swiftSettings: strict),
+        .target(name: "ConsentDomain", dependencies: ["CPlatform", "CIdn2", crypto], swiftSettings: strict),
         .target(name: "ConsentProof", dependencies: [crypto], swiftSettings: strict),
         .target(name: "ProtogenCore", path: "tools/protogen/Core", swiftSettings: strict),
 
@@ -78,9 +78,9 @@ let package = Package(
         .target(
             name: "LoadGenerator",
             dependencies: [
-                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", nioCore,
-                nioPosix,
-                histogram,
+                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", "CZlib",
+                nioCore,
+                nioPosix, histogram,
             ],
             swiftSettings: strict),
 
@@ -116,6 +116,9 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", logging],
             path: "Tests/Support", swiftSettings: strict),
+        .executableTarget(
+            name: "instruction-count", dependencies: ["ConsentClient", "TestSupport"],
+            path: "tools/bench/instructions", swiftSettings: strict),
         .testTarget(
             name: "WireProtocolTests",
             dependencies: ["TestRandomness", "WireProtocol", "CPlatform", "CZlib"],
@@ -154,7 +157,10 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "LoadGeneratorTests", dependencies: ["LoadGenerator", "WireProtocol", nioCore, nioPosix],
+            name: "LoadGeneratorTests",
+            dependencies: [
+                "TestSupport", "LoadGenerator", "ConsentClient", "WireProtocol", "CZlib", nioCore, nioPosix,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

@@ -1,8 +1,5 @@
 // `consent-load check`: asks questions about the seeded population and measures the answers.
 
-import CPlatform
-import ConsentClient
-
 /// What to ask, and how.
 package struct CheckOptions: Sendable {
     /// Which server, and as whom.
@@ -37,128 +34,43 @@ package struct CheckOptions: Sendable {
             throw .usage("--questions must be 1 to \(1 << 28)")
         }
     }
+
+    /// What questions are like, once it is known what was seeded.
+    func shape(for population: Population) throws(LoadError) -> QuestionShape {
+        var shape = shape
+        shape.recipients = recipients ?? population.recipients
+        guard (1...population.recipients).contains(shape.recipients) else {
+            throw .usage("--recipients must be 1 to \(population.recipients), as many as were seeded")
+        }
+        // Enough that the server's memory cannot hold all answers in its caches, and no more than seconds
+        // to build.
+        shape.items = poolItems ?? min(max(1 << 20, shape.recipients), 1 << 22)
+        shape.deadlineMicroseconds = plan.deadlineMicroseconds
+        return shape
+    }
 }
 
 /// Measures checks.
 package enum CheckRun {
     /// Does it.
     package static func run(_ options: CheckOptions) async throws(LoadError) -> RunReport {
-        try options.check()
         let printer = ProgressPrinter(forced: options.forcesProgress)
-        let control = try await ServerControl.connect(options.server)
-        let stats = try await control.stats()
-        guard let (population, _) = ServerControl.population(in: try await control.catalogue()) else {
-            throw .configuration(
-                "no population was seeded on this server: run `consent-load seed` first, on a register "
-                    + "created with --test-register")
-        }
-        guard stats.recipients >= UInt64(population.recipients) else {
-            throw .configuration(
-                "only \(stats.recipients) of \(population.recipients) recipients are there: finish the "
-                    + "seeding with `consent-load seed --seed \(population.seed) "
-                    + "--recipients \(population.recipients) --controllers \(population.controllers)`")
-        }
-        let shape = try CheckRun.shape(options, population)
-        let pool = try await CheckRun.pool(population, shape, options.plan.seed, control, printer)
-        printer.clear()
+        let checks = try await PreparedChecks.prepare(options, printer)
+        let result = try await measure(checks, options.plan, options.server, printer)
+        await checks.control.close()
+        return checks.report(mode: "check", plan: options.plan, result: result)
+    }
 
-        let wrongAnswers = WrongAnswers()
-        let plan = options.plan
-        let driver = LoadDriver<CheckWorkload>(
-            host: options.server.address.host, port: options.server.address.port,
-            credential: options.server.credential, plan: plan)
+    /// One run with prepared questions.
+    static func measure(
+        _ checks: PreparedChecks, _ plan: RunPlan, _ server: ServerOptions, _ printer: ProgressPrinter
+    ) async throws(LoadError) -> RunResult {
+        let driver = LoadDriver<ConsentDialogue<CheckWorkload>>(
+            host: server.address.host, port: server.address.port, plan: plan)
         let result = try await driver.run(
-            meter: { await control.meter() },
-            progress: printer.live(unit: "checks"),
-            workload: { number in
-                CheckWorkload(
-                    pool: pool, connection: number, connections: plan.connections, inFlight: plan.inFlight,
-                    verifies: shape.verifies, wrongAnswers: wrongAnswers)
-            })
+            credential: server.credential, meter: { await checks.control.meter() },
+            progress: printer.live(unit: "checks"), workload: { checks.workload($0, of: plan) })
         printer.clear()
-
-        var report = RunReport(mode: "check", plan: plan, result: result)
-        report.batch = shape.itemsPerQuestion
-        report.keys = shape.keys
-        report.hitRatio = shape.hitRatio
-        report.zipf = shape.zipf
-        report.recipients = shape.recipients
-        report.isVerified = shape.verifies
-        report.wrongAnswers = wrongAnswers.descriptions
-        report.profiles = stats.profiles
-        report.serverRecipients = stats.recipients
-        report.serverVersion = stats.version
-        await control.close()
-        return report
-    }
-
-    private static func shape(
-        _ options: CheckOptions, _ population: Population
-    ) throws(LoadError) -> QuestionShape {
-        var shape = options.shape
-        shape.recipients = options.recipients ?? population.recipients
-        guard (1...population.recipients).contains(shape.recipients) else {
-            throw .usage("--recipients must be 1 to \(population.recipients), as many as were seeded")
-        }
-        // Enough that the server's memory cannot hold all answers in its caches, and no more than seconds
-        // to build.
-        shape.items = options.poolItems ?? min(max(1 << 20, shape.recipients), 1 << 22)
-        shape.deadlineMicroseconds = options.plan.deadlineMicroseconds
-        return shape
-    }
-
-    /// Builds the pool; keys are fetched a few groups at a time, in order.
-    private static func pool(
-        _ population: Population, _ shape: QuestionShape, _ seed: UInt64, _ control: ServerControl,
-        _ printer: ProgressPrinter
-    ) async throws(LoadError) -> QuestionPool {
-        let today = CalendarDays.day(ofMicroseconds: Int64(consent_wall_nanoseconds() / 1_000))
-        var builder = QuestionPoolBuilder(population: population, shape: shape, today: today)
-        var picker = QuestionPicker(population: population, shape: shape, seed: seed)
-        var done = 0
-        while done < builder.groupCount {
-            let groups = (0..<min(8, builder.groupCount - done)).map { _ in picker.next() }
-            let keys = shape.keys == .digest ? try await fetchKeys(groups, builder, control) : []
-            for (place, group) in groups.enumerated() {
-                builder.add(group, keys: keys.isEmpty ? nil : keys[place])
-            }
-            done += groups.count
-            if done % 128 == 0 || done == builder.groupCount {
-                let items = TextFormat.grouped(done * max(shape.itemsPerQuestion, groups[0].subjects.count))
-                printer.show("preparing \(items) of \(TextFormat.grouped(shape.items)) questions")
-            }
-        }
-        return builder.finish(seed: seed)
-    }
-
-    private static func fetchKeys(
-        _ groups: [QuestionGroup], _ builder: QuestionPoolBuilder, _ control: ServerControl
-    ) async throws(LoadError) -> [[UInt8]] {
-        let answers = await withTaskGroup(of: (Int, Result<[UInt8], LoadError>).self) { tasks in
-            for (place, group) in groups.enumerated() {
-                tasks.addTask {
-                    let (bytes, offsets) = builder.addresses(of: group)
-                    let addresses = (0..<group.subjects.count).map { item in
-                        String(decoding: bytes[Int(offsets[item])..<Int(offsets[item + 1])], as: UTF8.self)
-                    }
-                    do throws(LoadError) {
-                        let keys = try await control.keys(
-                            of: addresses, controller: group.controller, kind: group.kind)
-                        return (place, .success(keys))
-                    } catch {
-                        return (place, .failure(error))
-                    }
-                }
-            }
-            var answers: [Int: Result<[UInt8], LoadError>] = [:]
-            for await (place, answer) in tasks { answers[place] = answer }
-            return answers
-        }
-        var keys: [[UInt8]] = []
-        for place in groups.indices {
-            guard let answer = answers[place] else { throw .lost("an answer with keys is missing") }
-            keys.append(try answer.get())
-        }
-        return keys
+        return result
     }
 }

@@ -93,8 +93,8 @@ package final class CheckWorkload: Workload {
         guard verifies else { return .answered(units: items, wrong: 0) }
         guard view.reasons.byteCount == items else { return .failed }
         if view.errorCount == 0 && view.whole == .deny
-            && equal(view.reasons, pool.reasons, from: question * items)
-            && equal(view.allow, pool.allowBits, from: question * pool.bitmapBytes)
+            && view.reasons.isEqual(to: pool.reasons, from: question * items)
+            && view.allow.isEqual(to: pool.allowBits, from: question * pool.bitmapBytes)
         {
             return .answered(units: items, wrong: 0)
         }
@@ -106,15 +106,6 @@ package final class CheckWorkload: Workload {
             if !isRight(question, item, reason: reason, decision: decision, now: view.now) { wrong += 1 }
         }
         return .answered(units: items, wrong: wrong)
-    }
-
-    @inline(__always)
-    private func equal(_ bytes: RawSpan, _ expected: [UInt8], from start: Int) -> Bool {
-        bytes.withUnsafeBytes { answer in
-            expected.withUnsafeBytes { all in
-                UnsafeRawBufferPointer(rebasing: all[start..<start + answer.count]).elementsEqual(answer)
-            }
-        }
     }
 
     // MARK: In doubt

@@ -5,6 +5,12 @@
 
 import Histogram
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// The latencies of a report, in microseconds.
 package struct LatencySummary: Hashable, Sendable {
     /// Half took at most so long.
@@ -34,6 +40,9 @@ package struct LatencyHistogram: Sendable {
     /// Longest latency that is told apart: ten minutes.
     package static let nanosecondsMax: UInt64 = 600_000_000_000
 
+    /// Decimal digits that are right.
+    package static let significantDigits = 3
+
     private var histogram = Histogram<UInt64>(
         lowestDiscernibleValue: 1, highestTrackableValue: nanosecondsMax,
         numberOfSignificantValueDigits: .three)
@@ -55,15 +64,35 @@ package struct LatencyHistogram: Sendable {
         histogram.add(other.histogram)
     }
 
-    /// Forgets all.
-    package mutating func reset() {
-        histogram.reset()
+    /// The longest latency in nanoseconds; 0 when there is nothing.
+    package var nanosecondsLargest: UInt64 { count == 0 ? 0 : histogram.max }
+
+    /// How many latencies took at least so long, as far as they are told apart.
+    package func count(fromNanoseconds limit: UInt64) -> UInt64 {
+        histogram.recordedValues().reduce(0) { $1.value >= limit ? $0 + $1.count : $0 }
+    }
+
+    /// The counts that are not zero, by their place: 2,048 places of one nanosecond, then 1,024 places for
+    /// each further power of two.
+    package var counts: [(index: Int, count: UInt64)] {
+        histogram.recordedValues().map { (LatencyHistogram.index(of: $0.value), $0.count) }
+    }
+
+    private static func index(of nanoseconds: UInt64) -> Int {
+        let power = max(0, 64 - 11 - nanoseconds.leadingZeroBitCount)
+        return power << 10 + Int(nanoseconds >> UInt64(power))
     }
 
     /// A percentile in microseconds; 0 when there is nothing.
     package func microseconds(atPercentile percentile: Double) -> Double {
         count == 0 ? 0 : Double(histogram.valueAtPercentile(percentile)) / 1_000
     }
+
+    /// How many nines a percentile can have that so many latencies tell: 1,000 latencies tell three.
+    package static func nines(ofCount count: Double) -> Double { log10(max(count, 1)) }
+
+    /// The percentile of so many nines: 1 is 90, 2 is 99.
+    package static func percentile(nines: Double) -> Double { 100 * (1 - pow(10, -nines)) }
 
     /// The percentiles of a report.
     package var summary: LatencySummary {

@@ -1,11 +1,10 @@
-// One connection of the load tester: frames in, frames out, no allocation per request.
+// One connection of the load tester: bytes in, bytes out, no allocation per request.
 //
 // Why not the client library: a load tester must cost little next to the server it measures, so this is a
 // synchronous handler without promises, tasks or timers. Requests are copied from templates or encoded in
 // place, answers are judged where they lie in the read buffer, and a burst of answers leads to one write.
 //
-// Invariant: stream number = slot + 1, and a slot is busy exactly while its stream is open, so that an answer
-// finds its request by an index.
+// Invariant: a slot is busy exactly while its answer is awaited.
 
 import CPlatform
 import NIOCore
@@ -24,35 +23,30 @@ struct RequestSlot {
 }
 
 /// A connection and its requests in flight. Confined to its event loop.
-final class LoadConnection<Load: Workload>: ChannelInboundHandler {
+final class LoadConnection<Talk: Dialogue>: ChannelInboundHandler, LoadLane {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    let workload: Load
-    private let loop: LoadLoop<Load>
+    private let dialogue: Talk
+    private let loop: LoadLoop<LoadConnection<Talk>>
     private let index: Int
-    private let hello: Wire.Hello
     private let ready: EventLoopPromise<Void>
 
-    private(set) var slots: [RequestSlot]
-    /// Slots whose frames stand in `writer`.
-    private var unsent: [Int] = []
+    @exclusivity(unchecked) private(set) var slots: [RequestSlot]
+    /// Slots whose requests stand in `writer`.
+    @exclusivity(unchecked) private var unsent: [Int] = []
     private var context: ChannelHandlerContext?
-    private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
-    private var writer = FrameWriter(minimumCapacity: 1 << 16)
-    private var output = ByteBufferAllocator().buffer(capacity: 1 << 16)
-    /// The front of a frame whose rest has not come yet; usually empty.
+    @exclusivity(unchecked) private var writer = FrameWriter(minimumCapacity: 1 << 16)
+    @exclusivity(unchecked) private var output = ByteBufferAllocator().buffer(capacity: 1 << 16)
+    /// The front of a message whose rest has not come yet; usually empty.
     private var tail = ByteBufferAllocator().buffer(capacity: 1 << 12)
     private var isReady = false
     private var farewell: String?
 
-    init(
-        loop: LoadLoop<Load>, index: Int, workload: Load, hello: Wire.Hello, ready: EventLoopPromise<Void>
-    ) {
+    init(loop: LoadLoop<LoadConnection<Talk>>, index: Int, dialogue: Talk, ready: EventLoopPromise<Void>) {
         self.loop = loop
         self.index = index
-        self.workload = workload
-        self.hello = hello
+        self.dialogue = dialogue
         self.ready = ready
         slots = Array(repeating: RequestSlot(), count: loop.plan.inFlight)
         unsent.reserveCapacity(slots.count)
@@ -60,9 +54,10 @@ final class LoadConnection<Load: Workload>: ChannelInboundHandler {
 
     // MARK: Sending
 
-    /// Appends the next request to what `flush` will send; false when the workload has nothing left.
+    /// Appends the next request to what `flush` will send; false when the dialogue has nothing left.
+    @inline(__always)
     func issue(slot: Int, intended: UInt64) -> Bool {
-        guard workload.appendRequest(slot: slot, stream: UInt32(slot + 1), to: &writer) else { return false }
+        guard dialogue.appendRequest(slot: slot, to: &writer) else { return false }
         slots[slot].intended = intended
         slots[slot].isBusy = true
         unsent.append(slot)
@@ -81,6 +76,7 @@ final class LoadConnection<Load: Workload>: ChannelInboundHandler {
             loop.didSend(slots[slot])
         }
         unsent.removeAll(keepingCapacity: true)
+        loop.didTransfer(sent: output.readableBytes, received: 0, now: now)
         context.writeAndFlush(wrapOutboundOut(output), promise: nil)
     }
 
@@ -100,22 +96,24 @@ final class LoadConnection<Load: Workload>: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        writer.appendPrefaceAndHello(hello)
+        let isReadyAtOnce = dialogue.open(to: &writer)
         flush()
+        if isReadyAtOnce { becomeReady() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let now = consent_monotonic_nanoseconds()
         var incoming = unwrapInboundIn(data)
+        loop.didTransfer(sent: 0, received: incoming.readableBytes, now: now)
         if tail.readableBytes > 0 {
             var whole = tail
             tail = ByteBuffer()
             whole.writeBuffer(&incoming)
-            takeFrames(&whole, now: now)
+            takeMessages(&whole, now: now)
             whole.discardReadBytes()
             tail = whole
         } else {
-            takeFrames(&incoming, now: now)
+            takeMessages(&incoming, now: now)
             if incoming.readableBytes > 0 {
                 tail.clear()
                 tail.writeBuffer(&incoming)
@@ -124,17 +122,21 @@ final class LoadConnection<Load: Workload>: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        workload.endOfBurst()
+        dialogue.endOfBurst()
         loop.burstEnded(of: self)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        end(farewell ?? "the server closed the connection")
+        end(farewell ?? dialogue.farewell ?? "the server closed the connection")
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        farewell = farewell ?? "\(error)"
-        context.close(promise: nil)
+        fail(dialogue.farewell ?? "\(error)")
+    }
+
+    private func becomeReady() {
+        isReady = true
+        ready.succeed(())
     }
 
     private func end(_ why: String) {
@@ -145,95 +147,46 @@ final class LoadConnection<Load: Workload>: ChannelInboundHandler {
         isReady = false
         let busy = slots.indices.filter { slots[$0].isBusy }
         for slot in busy { slots[slot].isBusy = false }
-        loop.connectionEnded(index, unanswered: busy.count, why: why)
+        loop.laneEnded(index, unanswered: busy.count, why: why)
     }
 
     // MARK: Receiving
 
-    private func takeFrames(_ buffer: inout ByteBuffer, now: UInt64) {
-        var failure: FrameError?
+    private func takeMessages(_ buffer: inout ByteBuffer, now: UInt64) {
+        var failure: DialogueFailure?
         buffer.withUnsafeReadableBytes { raw in
             let bytes = RawSpan(_unsafeBytes: raw)
-            do throws(FrameError) {
-                while let frame = try reader.next(bytes) {
-                    try take(frame.header, bytes.extracting(frame.body), now: now)
+            do throws(DialogueFailure) {
+                while let arrival = try dialogue.next(bytes, writer: &writer) {
+                    try take(arrival, bytes, now: now)
                 }
             } catch {
                 failure = error
             }
         }
         if let failure {
-            fail("the server broke the protocol: \(failure)")
+            fail(failure.why)
             buffer.clear()
         } else {
-            buffer.moveReaderIndex(forwardBy: reader.rebase())
+            buffer.moveReaderIndex(forwardBy: dialogue.rebase())
         }
     }
 
     @inline(__always)
-    private func take(_ header: FrameHeader, _ body: RawSpan, now: UInt64) throws(FrameError) {
-        if header.kind == .response && isReady {
-            try takeResponse(header, body, now: now)
-        } else {
-            try takeOther(header, body)
+    private func take(_ arrival: Arrival, _ bytes: RawSpan, now: UInt64) throws(DialogueFailure) {
+        switch arrival {
+        case .answer(let slot):
+            guard slot >= 0 && slot < slots.count && slots[slot].isBusy else {
+                throw DialogueFailure("the server answered what it was not asked: stream \(slot + 1)")
+            }
+            let (reply, status) = dialogue.judge(bytes)
+            slots[slot].isBusy = false
+            slots[slot].freed = now
+            loop.didAnswer(slots[slot], reply, status: status, now: now)
+            loop.release(self, index, slot: slot, retry: reply == .retry, now: now)
+        case .ready: becomeReady()
+        case .aside: flush()
         }
-    }
-
-    @inline(__always)
-    private func takeResponse(_ header: FrameHeader, _ body: RawSpan, now: UInt64) throws(FrameError) {
-        let slot = Int(header.stream) - 1
-        guard slot >= 0 && slot < slots.count && slots[slot].isBusy else { throw .badStream(header.stream) }
-        let reply = judge(slot, header, body)
-        slots[slot].isBusy = false
-        slots[slot].freed = now
-        loop.didAnswer(slots[slot], reply, status: header.status, now: now)
-        loop.release(self, index, slot: slot, retry: reply == .retry, now: now)
-    }
-
-    @inline(__always)
-    private func judge(_ slot: Int, _ header: FrameHeader, _ body: RawSpan) -> Reply {
-        do throws(WireError) {
-            try header.verifyBody(body)
-            guard !header.flags.contains(.compressed) else { return .failed }
-            let range = try header.payloadRange(in: body)
-            return workload.judge(slot: slot, status: header.status, payload: body.extracting(range))
-        } catch {
-            return .failed
-        }
-    }
-
-    /// Everything but answers in an open connection: rare, so out of line.
-    @inline(never)
-    private func takeOther(_ header: FrameHeader, _ body: RawSpan) throws(FrameError) {
-        switch header.kind {
-        case .welcome where !isReady: try takeWelcome(body)
-        case .ping:
-            writer.appendFrame(.pong, value: header.value)
-            flush()
-        case .pong: break
-        case .goaway:
-            guard let goaway = try? Wire.Goaway(decoding: body) else { throw .unexpectedFrame(.goaway) }
-            let reason = goaway.reason.name ?? "\(goaway.reason.rawValue)"
-            farewell = goaway.message.isEmpty ? reason : "\(goaway.message) (\(reason))"
-        default: throw .unexpectedFrame(header.kind)
-        }
-    }
-
-    private func takeWelcome(_ body: RawSpan) throws(FrameError) {
-        let agreement: Agreement
-        do {
-            agreement = try Handshake.accept(try Wire.Welcome(decoding: body), hello: hello)
-        } catch {
-            fail("\(error)")
-            return
-        }
-        guard agreement.inFlightMax >= slots.count else {
-            fail("it takes \(agreement.inFlightMax) requests in flight a connection: lower --in-flight")
-            return
-        }
-        reader.bodyBytesMax = agreement.bodyBytesMax
-        isReady = true
-        ready.succeed(())
     }
 
     private func fail(_ why: String) {

@@ -1,9 +1,8 @@
-// A whole run: connect everything, start all threads at one moment, watch, stop, merge.
+// A whole run: connect everything, start all threads at one moment, take a sample each second, stop, merge.
 
 import CPlatform
 import NIOCore
 import NIOPosix
-import WireProtocol
 
 #if canImport(Glibc)
     import Glibc
@@ -30,6 +29,10 @@ package struct RunResult: Sendable {
     package var statistics = RunStatistics()
     /// Length of the measurement in seconds.
     package var measuredSeconds = 0.0
+    /// What happened in each second of the measurement.
+    package var seconds: [SecondSample] = []
+    /// When the measurement began, seconds since the Unix epoch.
+    package var startedAt = 0.0
     /// CPU seconds of this process during the measurement.
     package var clientCPUSeconds = 0.0
     /// CPU seconds of the server during the measurement; nil when it did not say.
@@ -39,107 +42,9 @@ package struct RunResult: Sendable {
     package init() {}
 }
 
-/// Runs one workload against one server.
-package struct LoadDriver<Load: Workload>: Sendable {
-    private let host: String
-    private let port: Int
-    private let credential: [UInt8]
-    private let plan: RunPlan
-
-    /// - Parameters:
-    ///   - host: the server's host.
-    ///   - port: the server's port.
-    ///   - credential: bearer token; empty: none.
-    ///   - plan: how much, how long, how regular. Checked by the caller.
-    package init(host: String, port: Int, credential: [UInt8], plan: RunPlan) {
-        self.host = host
-        self.port = port
-        self.credential = credential
-        self.plan = plan
-    }
-
-    /// Does the run.
-    ///
-    /// - Parameters:
-    ///   - meter: reads CPU times; called when the measurement starts and when it ends.
-    ///   - progress: called about once a second; nil: never.
-    ///   - workload: makes the workload of the connection with this number.
-    package func run(
-        meter: @Sendable @escaping () async -> MeterReading,
-        progress: (@Sendable (ProgressSample) -> Void)?,
-        workload: @Sendable @escaping (Int) -> Load
-    ) async throws(LoadError) -> RunResult {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads)
-        var loops: [LoadLoop<Load>] = []
-        for (thread, eventLoop) in group.makeIterator().enumerated() {
-            loops.append(LoadLoop(eventLoop: eventLoop, plan: plan, thread: thread))
-        }
-        let outcome: Result<RunResult, LoadError>
-        do throws(LoadError) {
-            try await connect(loops, workload: workload)
-            outcome = .success(try await conduct(loops, meter: meter, progress: progress))
-        } catch {
-            // A promise may not be dropped unfulfilled: these threads never started.
-            for loop in loops { loop.over.succeed(()) }
-            outcome = .failure(error)
-        }
-        try? await group.shutdownGracefully()
-        return try outcome.get()
-    }
-
-    // MARK: Connecting
-
-    private func connect(
-        _ loops: [LoadLoop<Load>], workload: @Sendable @escaping (Int) -> Load
-    ) async throws(LoadError) {
-        for number in 0..<plan.connections {
-            let loop = loops[number % loops.count]
-            do {
-                try await open(number, on: loop, workload: workload)
-            } catch let error as LoadError {
-                throw error
-            } catch {
-                throw .unreachable(address: "\(host):\(port)", why: reason(of: error))
-            }
-        }
-    }
-
-    private func open(
-        _ number: Int, on loop: LoadLoop<Load>, workload: @Sendable @escaping (Int) -> Load
-    ) async throws {
-        let ready = loop.eventLoop.makePromise(of: Void.self)
-        var generator = SeededGenerator(seed: plan.seed, stream: UInt64(number) | 1 << 40)
-        // No compression: inflating would measure the generator.
-        let hello = Handshake.hello(
-            featuresOptional: 0, inFlightMax: plan.inFlight, clientName: "consent-load",
-            credential: credential, using: &generator)
-        let bootstrap = ClientBootstrap(group: loop.eventLoop)
-            .connectTimeout(.seconds(5))
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
-            .channelOption(.maxMessagesPerRead, value: 4)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 * 1024))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let connection = LoadConnection(
-                        loop: loop, index: loop.connectionCount, workload: workload(number), hello: hello,
-                        ready: ready)
-                    _ = loop.add(connection)
-                    try channel.pipeline.syncOperations.addHandler(connection)
-                }
-            }
-        do {
-            _ = try await bootstrap.connect(host: host, port: port).get()
-        } catch {
-            ready.fail(error)
-            throw error
-        }
-        loop.eventLoop.scheduleTask(in: .seconds(10)) {
-            ready.fail(LoadError.lost("the server did not answer the handshake within 10 s"))
-        }
-        try await ready.futureResult.get()
-    }
-
-    private func reason(of error: any Error) -> String {
+/// Words for why there is no connection.
+enum ConnectionFailure {
+    static func reason(of error: any Error) -> String {
         switch error {
         case let failure as NIOConnectionError:
             if let last = failure.connectionErrors.last?.error { return reason(of: last) }
@@ -148,92 +53,124 @@ package struct LoadDriver<Load: Workload>: Sendable {
         default: return "\(error)"
         }
     }
+}
 
-    // MARK: Running
+/// Runs one kind of dialogue with one server.
+package struct LoadDriver<Talk: Dialogue>: Sendable {
+    private let host: String
+    private let port: Int
+    private let plan: RunPlan
 
-    private func conduct(
-        _ loops: [LoadLoop<Load>], meter: @Sendable @escaping () async -> MeterReading,
-        progress: (@Sendable (ProgressSample) -> Void)?
+    /// - Parameters:
+    ///   - host: the server's host.
+    ///   - port: the server's port.
+    ///   - plan: how much, how long, how regular. Checked by the caller.
+    package init(host: String, port: Int, plan: RunPlan) {
+        self.host = host
+        self.port = port
+        self.plan = plan
+    }
+
+    /// Does the run.
+    ///
+    /// - Parameters:
+    ///   - meter: reads CPU times; called when the measurement starts and when it ends.
+    ///   - progress: called about once a second; nil: never.
+    ///   - dialogue: makes the dialogue of the connection with this number.
+    package func run(
+        meter: @Sendable @escaping () async -> MeterReading,
+        progress: (@Sendable (ProgressSample) -> Void)?,
+        dialogue: @Sendable @escaping (Int) -> Talk
     ) async throws(LoadError) -> RunResult {
-        let start = consent_monotonic_nanoseconds() + 10_000_000
-        let measureFrom = start + plan.warmUpNanoseconds
-        let end = plan.durationNanoseconds.map { measureFrom + $0 } ?? .max
-        for loop in loops {
-            loop.eventLoop.execute { loop.start(at: start, measureFrom: measureFrom, end: end) }
-        }
-        let watch = Task {
-            await report(loops, start: start, measureFrom: measureFrom, end: end, to: progress)
-        }
-        defer { watch.cancel() }
+        try await prepare(dialogue: dialogue).run(
+            at: RunClock.start(), meter: meter, progress: progress)
+    }
 
-        await sleep(until: measureFrom, or: loops)
-        let before = await meter()
-        await sleep(until: end, or: loops)
-        // First the time, then the meter: a server that died makes the meter wait.
-        let stopped = min(end, consent_monotonic_nanoseconds())
-        let after = await meter()
-
-        var result = RunResult()
-        do {
-            for loop in loops {
-                try await loop.over.futureResult.get()
-                let part = try await loop.eventLoop.submit { loop.result() }.get()
-                result.statistics.add(part)
+    /// Connects everything and sends nothing yet, so that several loads may start at one moment.
+    ///
+    /// - Parameter dialogue: makes the dialogue of the connection with this number.
+    /// - Returns: what must be run, or given up.
+    package func prepare(dialogue: @Sendable @escaping (Int) -> Talk) async throws(LoadError)
+        -> some ReadyLoad
+    {
+        let threads = LoadThreads<LoadConnection<Talk>>(plan: plan)
+        do throws(LoadError) {
+            for number in 0..<plan.connections {
+                try await open(number, on: threads.loop(of: number), dialogue: dialogue)
             }
         } catch {
-            throw .lost("\(error)")
+            await threads.giveUp()
+            throw error
         }
-        if plan.rate == nil { result.statistics.intended = result.statistics.service }
-        result.measuredSeconds = Double(stopped - min(stopped, measureFrom)) / 1e9
-        result.clientCPUSeconds = after.clientSeconds - before.clientSeconds
-        if let first = before.serverSeconds, let last = after.serverSeconds {
-            result.serverCPUSeconds = last - first
-        }
-        return result
+        return threads
     }
 
-    /// Sleeps until a time, or until all threads are over.
-    private func sleep(until time: UInt64, or loops: [LoadLoop<Load>]) async {
-        let sleeper = Task {
-            let now = consent_monotonic_nanoseconds()
-            let left = min(time > now ? time - now : 0, UInt64(Int64.max) / 2)
-            try? await Task.sleep(nanoseconds: left)
+    private func open(
+        _ number: Int, on loop: LoadLoop<LoadConnection<Talk>>,
+        dialogue: @Sendable @escaping (Int) -> Talk
+    ) async throws(LoadError) {
+        let ready = loop.eventLoop.makePromise(of: Void.self)
+        let bootstrap = LoadSockets.bootstrap(on: loop.eventLoop) { channel in
+            let connection = LoadConnection(
+                loop: loop, index: loop.laneCount, dialogue: dialogue(number), ready: ready)
+            loop.add(connection)
+            try channel.pipeline.syncOperations.addHandler(connection)
         }
-        let ending = EventLoopFuture.andAllComplete(
-            loops.map { $0.over.futureResult }, on: loops[0].eventLoop)
-        ending.whenComplete { _ in sleeper.cancel() }
-        await sleeper.value
-    }
-
-    private func report(
-        _ loops: [LoadLoop<Load>], start: UInt64, measureFrom: UInt64, end: UInt64,
-        to progress: (@Sendable (ProgressSample) -> Void)?
-    ) async {
-        guard let progress else { return }
-        var last = consent_monotonic_nanoseconds()
-        var errors = 0
-        var units = 0
-        while true {
-            do { try await Task.sleep(nanoseconds: 1_000_000_000) } catch { return }
-            var interval = IntervalStatistics()
-            for loop in loops {
-                guard let part = try? await loop.eventLoop.submit({ loop.takeInterval() }).get() else {
-                    return
-                }
-                interval.add(part)
+        do {
+            do {
+                _ = try await bootstrap.connect(host: host, port: port).get()
+            } catch {
+                ready.fail(error)
+                throw error
             }
-            if Task.isCancelled { return }
-            let now = consent_monotonic_nanoseconds()
-            errors += interval.errors
-            units += interval.units
-            progress(
-                ProgressSample(
-                    elapsedSeconds: Double(now - min(now, start)) / 1e9,
-                    totalSeconds: end == .max ? nil : Double(end - start) / 1e9, isWarmUp: now < measureFrom,
-                    unitsPerSecond: Double(interval.units) * 1e9 / Double(max(now - last, 1)),
-                    p99Microseconds: interval.latency.microseconds(atPercentile: 99), errors: errors,
-                    units: units))
-            last = now
+            loop.eventLoop.scheduleTask(in: .seconds(10)) {
+                ready.fail(LoadError.lost("the server did not answer the handshake within 10 s"))
+            }
+            try await ready.futureResult.get()
+        } catch let error as LoadError {
+            throw error
+        } catch {
+            throw .unreachable(address: "\(host):\(port)", why: ConnectionFailure.reason(of: error))
         }
+    }
+}
+
+extension LoadDriver {
+    /// Does a run of workloads of consentd; parameters as above.
+    ///
+    /// - Parameter credential: bearer token; empty: none.
+    package func run<Load: Workload>(
+        credential: [UInt8], meter: @Sendable @escaping () async -> MeterReading,
+        progress: (@Sendable (ProgressSample) -> Void)?, workload: @Sendable @escaping (Int) -> Load
+    ) async throws(LoadError) -> RunResult where Talk == ConsentDialogue<Load> {
+        try await prepare(credential: credential, workload: workload).run(
+            at: RunClock.start(), meter: meter, progress: progress)
+    }
+
+    /// Connects workloads of consentd; parameters as above.
+    package func prepare<Load: Workload>(
+        credential: [UInt8], workload: @Sendable @escaping (Int) -> Load
+    ) async throws(LoadError) -> some ReadyLoad where Talk == ConsentDialogue<Load> {
+        let plan = plan
+        return try await prepare { number in
+            ConsentDialogue(
+                workload: workload(number), plan: plan, credential: credential, connection: number)
+        }
+    }
+}
+
+/// How the load tester's sockets are set up.
+enum LoadSockets {
+    static func bootstrap(
+        on loop: any EventLoop, initializer: @Sendable @escaping (any Channel) throws -> Void
+    ) -> ClientBootstrap {
+        ClientBootstrap(group: loop)
+            .connectTimeout(.seconds(5))
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.maxMessagesPerRead, value: 4)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 * 1024))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try initializer(channel) }
+            }
     }
 }

@@ -43,6 +43,8 @@ package enum LoadError: Error, Hashable, Sendable {
     case usage(String)
     /// No connection to the server.
     case unreachable(address: String, why: String)
+    /// No connection to a peer.
+    case peerUnreachable(address: String, why: String)
     /// The server ended the connection and said why.
     case turnedAway(String)
     /// The connection broke, or what came through it was not the protocol.
@@ -60,7 +62,7 @@ package enum LoadError: Error, Hashable, Sendable {
     package var exitCode: RunExit {
         switch self {
         case .usage: .usage
-        case .unreachable, .lost: .unavailable
+        case .unreachable, .peerUnreachable, .lost: .unavailable
         case .turnedAway: .notAuthorised
         case .notATestRegister, .configuration: .configuration
         case .rejected(let status, _): RunExit(status)
@@ -77,6 +79,8 @@ extension LoadError: CustomStringConvertible {
         case .unreachable(let address, let why):
             "no server answers at \(address) (\(why)): start one with "
                 + "`consentd serve --state-dir DIR --init --test-register`, or name another with --server"
+        case .peerUnreachable(let address, let why):
+            "no peer answers at \(address) (\(why)): start it, or name another with --peer-address"
         case .turnedAway(let why): "the server refused the connection: \(why)"
         case .lost(let why): "the connection was lost: \(why)"
         case .notATestRegister:

@@ -67,6 +67,11 @@ package struct Population: Hashable, Sendable {
         self.anchorDay = anchorDay
     }
 
+    /// Whether another population is this one, apart from the day on which it was written.
+    func isSame(as other: Population) -> Bool {
+        seed == other.seed && recipients == other.recipients && controllers == other.controllers
+    }
+
     // MARK: Layout
 
     /// Place of a recipient's controller, `0..<controllers`.

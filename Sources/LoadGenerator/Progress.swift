@@ -23,14 +23,6 @@ package struct IntervalStatistics: Sendable {
         latency.record(nanoseconds: nanoseconds)
     }
 
-    mutating func reset() {
-        requests = 0
-        units = 0
-        errors = 0
-        retries = 0
-        latency.reset()
-    }
-
     /// Adds what another thread counted.
     package mutating func add(_ other: IntervalStatistics) {
         requests += other.requests
@@ -106,6 +98,16 @@ package enum TextFormat {
         case ..<1_000: fixed(value, 0)
         case ..<1_000_000: fixed(value / 1_000, 1) + " k"
         default: fixed(value / 1_000_000, 2) + " M"
+        }
+    }
+
+    /// A time with three digits and its unit: `87.2 µs`, `131 ms`, `2.04 s`.
+    package static func short(microseconds value: Double) -> String {
+        func digits(_ value: Double) -> String { fixed(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0) }
+        switch value {
+        case ..<999.5: return digits(value) + " µs"
+        case ..<999_500: return digits(value / 1_000) + " ms"
+        default: return digits(value / 1_000_000) + " s"
         }
     }
 

@@ -18,6 +18,14 @@ package struct ProgressPrinter: Sendable {
         isOn = forced || isTerminal
     }
 
+    private init() {
+        isTerminal = false
+        isOn = false
+    }
+
+    /// Writes nothing.
+    static var silent: ProgressPrinter { ProgressPrinter() }
+
     /// Shows a line in place of the last one.
     package func show(_ line: String) {
         guard isOn else { return }

@@ -121,10 +121,7 @@ package enum SeedRun {
     /// A register holds one population: going on with the same one is fine, another one would mix with it.
     static func agree(_ asked: Population, with known: Population?) throws(LoadError) -> Population {
         guard let known else { return asked }
-        guard
-            known.seed == asked.seed && known.recipients == asked.recipients
-                && known.controllers == asked.controllers
-        else {
+        guard known.isSame(as: asked) else {
             throw .configuration(
                 "this register was seeded with --seed \(known.seed) --recipients \(known.recipients) "
                     + "--controllers \(known.controllers): use these, or a new state folder")
@@ -145,12 +142,11 @@ package enum SeedRun {
         plan.seed = options.seed
         try plan.check()
         let final = plan
-        let driver = LoadDriver<SeedWorkload>(
-            host: options.server.address.host, port: options.server.address.port,
-            credential: options.server.credential, plan: final)
+        let driver = LoadDriver<ConsentDialogue<SeedWorkload>>(
+            host: options.server.address.host, port: options.server.address.port, plan: final)
         let noticeID = Wire.Bytes32(notice.bytes) ?? Wire.Bytes32()
         return try await driver.run(
-            meter: { MeterReading() },
+            credential: options.server.credential, meter: { MeterReading() },
             progress: printer.live(unit: "events"),
             workload: { number in
                 let first = population.recipients * number / final.connections

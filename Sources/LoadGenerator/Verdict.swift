@@ -18,25 +18,46 @@ package enum RunVerdict {
         min(max(intendedP99 * sendLagShare, sendLagFloor), sendLagCeiling)
     }
 
+    /// Part of the time in which requests had to wait for a slot from which on it is asked why.
+    package static let blockedShare = 0.01
+    /// Processor time in that time from which on the generator is called saturated.
+    package static let saturatedShare = 0.9
+
     /// Why a run is invalid; empty when it is valid. What the server did wrong is no reason: slow, wrong and
     /// failed answers are results.
     package static func invalidReasons(
         requests: Int, measuredSeconds: Double, isOpen: Bool, intended: LatencySummary,
-        sendLag: LatencySummary
+        sendLag: LatencySummary, blockedSeconds: Double = 0, blockedBusySeconds: Double = 0
     ) -> [String] {
         var reasons: [String] = []
         if requests == 0 { reasons.append("nothing was measured") }
         if measuredSeconds <= 0 { reasons.append("the measurement never started") }
-        if isOpen {
-            let limit = sendLagLimit(intendedP99: intended.p99)
-            if sendLag.p99 > limit {
-                reasons.append(
-                    "the generator was late: p99 send lag \(TextFormat.microseconds(sendLag.p99)), at most "
-                        + "\(TextFormat.microseconds(limit)) is accepted; give it a core of its own, more "
-                        + "--threads, or a lower --rate")
-            }
+        guard isOpen else { return reasons }
+        let limit = sendLagLimit(intendedP99: intended.p99)
+        if sendLag.p99 > limit {
+            reasons.append(
+                "the generator was late: p99 send lag \(TextFormat.microseconds(sendLag.p99)), at most "
+                    + "\(TextFormat.microseconds(limit)) is accepted; give it a core of its own, more "
+                    + "--threads, or a lower --rate")
+        }
+        if blockedSeconds > measuredSeconds * blockedShare
+            && blockedBusySeconds > blockedSeconds * saturatedShare
+        {
+            reasons.append(
+                "the generator was saturated: requests waited for a slot for "
+                    + "\(TextFormat.fixed(blockedSeconds, 2)) s, in which it was busy taking answers; give it "
+                    + "more --threads, or a lower --rate")
         }
         return reasons
+    }
+
+    /// The same for a result.
+    package static func invalidReasons(_ result: RunResult, isOpen: Bool) -> [String] {
+        invalidReasons(
+            requests: result.statistics.requests, measuredSeconds: result.measuredSeconds, isOpen: isOpen,
+            intended: result.statistics.intended.summary, sendLag: result.statistics.sendLag.summary,
+            blockedSeconds: Double(result.statistics.blockedNanoseconds) / 1e9,
+            blockedBusySeconds: Double(result.statistics.blockedBusyNanoseconds) / 1e9)
     }
 
     /// How the program ends. Wrong answers outweigh everything; then a lost connection, errors, an invalid

@@ -1,5 +1,5 @@
-// What a connection sends and how it judges the answers. The engine (LoadConnection, LoadLoop) knows
-// frames, time and slots; a workload knows requests. A new mode is a new workload.
+// What a connection asks consentd and how it judges the answers. The dialogue knows frames; a workload knows
+// requests. A new mode is a new workload.
 
 import WireProtocol
 
@@ -63,6 +63,9 @@ package struct RunPlan: Sendable {
     /// Deadline of each request in microseconds; 0: none.
     package var deadlineMicroseconds: UInt32 = 0
 
+    /// Whether the latencies of each second are kept whole, for an interval log.
+    package var keepsHistograms = false
+
     /// The defaults: 50 connections, one in flight each, 2 s and 10 s.
     package init() {}
 
@@ -100,6 +103,15 @@ package struct RunStatistics: Sendable {
     package var unanswered = 0
     /// Requests of an open loop that were due while every slot was taken.
     package var blocked = 0
+    /// Time in which requests were due and no slot was free, of all threads together.
+    package var blockedNanoseconds: UInt64 = 0
+    /// Processor time that the generator used in that time: where it is nearly all of it, the generator was
+    /// too slow to take its answers, and not the server to give them.
+    package var blockedBusyNanoseconds: UInt64 = 0
+    /// Bytes that went out during the measurement, without what TCP adds.
+    package var bytesSent = 0
+    /// Bytes that came in during the measurement.
+    package var bytesReceived = 0
     /// Connections that broke.
     package var lostConnections = 0
     /// Why, in the server's or the system's words; the first one.
@@ -125,6 +137,10 @@ package struct RunStatistics: Sendable {
         errors.merge(other.errors, uniquingKeysWith: +)
         unanswered += other.unanswered
         blocked += other.blocked
+        blockedNanoseconds += other.blockedNanoseconds
+        blockedBusyNanoseconds += other.blockedBusyNanoseconds
+        bytesSent += other.bytesSent
+        bytesReceived += other.bytesReceived
         lostConnections += other.lostConnections
         lostReason = lostReason ?? other.lostReason
         intended.add(other.intended)

@@ -154,6 +154,8 @@ package final class WriteWorkload: Workload {
         var eventID: (UInt64, UInt64) = (0, 0)
         var number = 0
         var isGrant = true
+        /// When it was submitted; 0 where nobody asks.
+        var submitted: UInt64 = 0
     }
 
     private let shape: WriteShape
@@ -161,6 +163,7 @@ package final class WriteWorkload: Workload {
     private let connection: Int
     private let counts: WriteCounts
     private let log: AcknowledgementLog?
+    private let times: AcknowledgementTimes?
     private var generator: SeededGenerator
     private var pending: [Pending]
     /// Numbers of people whose grant was acknowledged and who may withdraw; the latest few.
@@ -180,10 +183,12 @@ package final class WriteWorkload: Workload {
     ///   - inFlight: requests in flight.
     ///   - counts: where to count.
     ///   - log: where acknowledged events are listed; nil: nowhere.
+    ///   - times: where it is noted when each was submitted and acknowledged; nil: nowhere.
     package init(
         shape: WriteShape, templates: WriteTemplates, connection: Int, inFlight: Int, counts: WriteCounts,
-        log: AcknowledgementLog?
+        log: AcknowledgementLog?, times: AcknowledgementTimes? = nil
     ) {
+        self.times = times
         self.shape = shape
         self.templates = templates
         self.connection = connection
@@ -206,6 +211,7 @@ package final class WriteWorkload: Workload {
         write.eventID = EventNames.words(
             milliseconds: startMilliseconds, counter: counter, bits: generator.next())
         counter += 1
+        if times != nil { write.submitted = consent_monotonic_nanoseconds() }
         pending[slot] = write
         append(write.isGrant ? templates.grant : templates.withdrawal, write, stream: stream, to: &writer)
         return true
@@ -235,6 +241,12 @@ package final class WriteWorkload: Workload {
         }
         let write = pending[slot]
         counts.add(isGrant: write.isGrant, isRepeat: answer.isRepeat, sequence: answer.sequence)
+        if let times {
+            times.add(
+                AcknowledgedWrite(
+                    sequence: answer.sequence, submitted: write.submitted,
+                    acknowledged: consent_monotonic_nanoseconds()))
+        }
         if log != nil {
             AcknowledgementLog.format(sequence: answer.sequence, eventID: write.eventID, into: &lines)
         }

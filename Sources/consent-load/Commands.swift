@@ -8,10 +8,12 @@ struct Seed: AsyncParsableCommand {
         abstract: "Fills a test register with a reproducible population.",
         discussion: """
             Durable grants by default; --bulk sends the same events as imports, a thousand rows at a time. \
-            Running it again goes on where it stopped: events that are there change nothing.
+            Running it again goes on where it stopped: events that are there change nothing. With --peer \
+            Redis or memcached get a key and what it allows for each recipient.
             """)
 
     @OptionGroup var server: ServerArguments
+    @OptionGroup var peer: PeerArguments
     @OptionGroup var output: OutputArguments
 
     @Option(help: "Contact points.")
@@ -46,67 +48,15 @@ struct Seed: AsyncParsableCommand {
             options.inFlight = inFlight
             options.threads = threads
             options.forcesProgress = output.progress
+            try output.refuse("seed", csv: true, hlog: true, html: true)
+            if let peer = try peer.options() {
+                let report = try await PeerRun.seed(peer, options)
+                try output.write(text: report.text, json: report.json)
+                return
+            }
             let report = try await SeedRun.run(options)
             try output.write(text: report.text, json: report.json)
         }
-    }
-}
-
-struct Check: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Asks about the seeded population and measures the answers.",
-        discussion: """
-            Closed loop by default: --connections times --in-flight requests at a time, each followed by \
-            the next. With --rate an open loop: requests are due at fixed or random times whatever the \
-            server does, and latency counts from when a request was due, so that a stall shows. Such a run \
-            is called invalid when the generator itself was late: p99 send lag over a twentieth of the \
-            intended p99, where up to 0.1 ms is always accepted and over 1 ms never.
-            """)
-
-    @OptionGroup var server: ServerArguments
-    @OptionGroup var load: LoadArguments
-    @OptionGroup var output: OutputArguments
-
-    @Option(help: "Contact points in a request; 1 asks single checks.")
-    var batch = 1
-
-    @Option(help: "digest: 16-byte keys, fetched before the clock starts; raw: addresses.")
-    var keys = QuestionKeys.digest
-
-    @Option(help: "Share of questions that are about seeded recipients.")
-    var hitRatio = 0.9
-
-    @Option(help: "Exponent of a Zipf distribution over recipients, for instance 0.99. (default: uniform)")
-    var zipf: Double?
-
-    @Option(help: "Ask about the first so many recipients only. (default: all that were seeded)")
-    var recipients: Int?
-
-    @Option(
-        help: "Contact points in all the questions prepared; they repeat after that. (default: by population)"
-    )
-    var questions: Int?
-
-    @Flag(help: "Compare every answer, reason included, with what the population implies.")
-    var verify = false
-
-    func run() async throws {
-        let report = try await ConsentLoad.perform { () throws(LoadError) in
-            var options = CheckOptions(server: try server.options())
-            options.plan = try load.plan()
-            options.shape.itemsPerQuestion = batch
-            options.shape.keys = keys
-            options.shape.hitRatio = hitRatio
-            options.shape.zipf = zipf
-            options.shape.verifies = verify
-            options.recipients = recipients
-            options.poolItems = questions
-            options.forcesProgress = output.progress
-            let report = try await CheckRun.run(options)
-            try output.write(text: report.text, json: report.json)
-            return report
-        }
-        throw ArgumentParser.ExitCode(report.exitCode.rawValue)
     }
 }
 
@@ -132,13 +82,93 @@ struct Write: AsyncParsableCommand {
         let report = try await ConsentLoad.perform { () throws(LoadError) in
             var options = WriteOptions(server: try server.options())
             options.plan = try load.plan()
+            options.plan.keepsHistograms = output.hlog != nil
             options.withdrawRatio = withdrawRatio
             options.acknowledgementLog = ackLog
             options.forcesProgress = output.progress
             let report = try await WriteRun.run(options)
-            try output.write(text: report.text, json: report.json)
+            try output.write(report)
             return report
         }
         throw ArgumentParser.ExitCode(report.exitCode.rawValue)
+    }
+}
+
+struct Watch: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Writes, and measures how soon subscribers hear of it.",
+        discussion: """
+            Each subscriber watches all that the run writes. Latency counts from the submission and from the \
+            acknowledgement of a write to its notification. Every acknowledged write must come to every \
+            subscriber, in order; one that does not is a wrong answer.
+            """)
+
+    @OptionGroup var server: ServerArguments
+    @OptionGroup var load: LoadArguments
+    @OptionGroup var output: OutputArguments
+
+    @Option(help: "Subscribers, each on a connection of its own.")
+    var subscribers = 10
+
+    @Option(help: "Share of writes that withdraw an earlier grant of the run.")
+    var withdrawRatio = 0.0
+
+    func run() async throws {
+        let report = try await ConsentLoad.perform { () throws(LoadError) in
+            var writes = WriteOptions(server: try server.options())
+            writes.plan = try load.plan()
+            writes.plan.keepsHistograms = output.hlog != nil
+            writes.withdrawRatio = withdrawRatio
+            writes.forcesProgress = output.progress
+            var options = WatchOptions(writes: writes)
+            options.subscribers = subscribers
+            let report = try await WatchRun.run(options)
+            try output.write(report)
+            return report
+        }
+        throw ArgumentParser.ExitCode(report.exitCode.rawValue)
+    }
+}
+
+struct Compare: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Puts two reports side by side, and fails where the second is not good enough.",
+        discussion: """
+            A threshold is the ratio second / first that is still good: for the rate at least it, for \
+            latencies and CPU at most it. A second run that is not valid, or that had wrong answers or more \
+            errors, fails too. Exit code 1 when anything failed.
+            """)
+
+    @Argument(help: ArgumentHelp("Report of the run to measure up to.", valueName: "a.json"))
+    var before: String
+
+    @Argument(help: ArgumentHelp("Report of the run in question.", valueName: "b.json"))
+    var after: String
+
+    @Option(help: "For instance p99=1.10,rate=0.95. Names: rate, p50, p90, p99, p999, p9999, max, cpu.")
+    var threshold: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Write the comparison as JSON to this file; - for standard output.", valueName: "file"))
+    var json: String?
+
+    func run() async throws {
+        let failed = try await ConsentLoad.perform { () throws(LoadError) in
+            let thresholds = try threshold.map { text throws(LoadError) in try Comparison.thresholds(text) }
+            let comparison = Comparison(
+                before: try ComparedRun(json: FileText.read(before, bytesMax: 1 << 26), path: before),
+                after: try ComparedRun(json: FileText.read(after, bytesMax: 1 << 26), path: after),
+                thresholds: thresholds ?? [:])
+            if json == "-" {
+                ProgressPrinter.write(comparison.text)
+                print(comparison.json.text)
+            } else {
+                print(comparison.text, terminator: "")
+                if let json { try FileText.write(comparison.json.text + "\n", to: json) }
+            }
+            return !comparison.failures.isEmpty
+        }
+        if failed { throw ArgumentParser.ExitCode(RunExit.wrongAnswers.rawValue) }
     }
 }

@@ -16,11 +16,14 @@ struct ConsentLoad: AsyncParsableCommand {
               consent-load seed --token-file DIR/admin.token --recipients 1000000 --bulk
               consent-load check --token-file DIR/admin.token --batch 100 --verify
 
-            Exit codes: 0 done; 1 wrong answers; 64 usage; 65 bad data; 69 server not reachable or lost; \
+            Exit codes: 0 done; 1 wrong answers, or a comparison failed; 64 usage; 65 bad data; 69 server not reachable or lost; \
             70 internal; 75 try again (server overloaded, or the generator could not keep its schedule); \
             77 not authorised; 78 server not set up for it.
             """,
-        subcommands: [Seed.self, Check.self, Write.self])
+        subcommands: [
+            Seed.self, Check.self, Callers.self, Write.self, Mixed.self, Churn.self, Watch.self, Knee.self,
+            Compare.self,
+        ])
 }
 
 extension ConsentLoad {

@@ -22,6 +22,8 @@ struct DurationArgument: ExpressibleByArgument {
 
 extension ArrivalPattern: ExpressibleByArgument {}
 extension QuestionKeys: ExpressibleByArgument {}
+extension PeerKind: ExpressibleByArgument {}
+extension PeerCommand: ExpressibleByArgument {}
 
 /// Which server, and as whom.
 struct ServerArguments: ParsableArguments {
@@ -52,30 +54,85 @@ struct ServerArguments: ParsableArguments {
     }
 }
 
-/// Where reports and progress go.
-struct OutputArguments: ParsableArguments {
-    @Option(
-        help: ArgumentHelp("Write the report as JSON to this file; - for standard output.", valueName: "file")
-    )
-    var json: String?
+/// Which other server to load instead of consentd.
+struct PeerArguments: ParsableArguments {
+    @Option(help: "Ask another server instead of consentd, to compare: redis or memcached.")
+    var peer: PeerKind?
 
-    @Flag(help: "Show progress even when standard error is no terminal.")
-    var progress = false
+    @Option(help: "The peer, HOST:PORT. (default: 127.0.0.1:6379; 127.0.0.1:11211 for memcached)")
+    var peerAddress: String?
 
-    /// Writes the text to standard output, or to standard error where JSON has taken that.
-    func write(text: String, json document: JSONText) throws(LoadError) {
-        if json == "-" {
-            ProgressPrinter.write(text)
-            print(document.text)
-        } else {
-            print(text, terminator: "")
-            if let json { try FileText.write(document.text + "\n", to: json) }
+    @Option(help: "get: values by key (GET, MGET). smismember: Redis sets of the keys that are allowed.")
+    var peerCommand = PeerCommand.get
+
+    @Option(help: "Process of the peer: its CPU time is reported.")
+    var serverPid: Int32?
+
+    /// Nil: consentd.
+    func options() throws(LoadError) -> PeerOptions? {
+        guard let peer else {
+            guard peerAddress == nil && serverPid == nil else {
+                throw .usage("--peer-address and --server-pid are for --peer")
+            }
+            return nil
         }
+        let text = peerAddress ?? (peer == .redis ? "127.0.0.1:6379" : "127.0.0.1:11211")
+        guard let address = ServerAddress(text) else { throw .usage("'\(text)' is not HOST:PORT") }
+        var options = PeerOptions(
+            format: try PeerFormat(kind: peer, command: peerCommand), host: address.host, port: address.port)
+        options.processID = serverPid
+        return options
+    }
+}
+
+/// What questions are like.
+struct QuestionArguments: ParsableArguments {
+    @Option(help: "Contact points in a request; 1 asks single checks.")
+    var batch = 1
+
+    @Option(help: "digest: 16-byte keys, fetched before the clock starts; raw: addresses.")
+    var keys = QuestionKeys.digest
+
+    @Option(help: "Share of questions that are about seeded recipients.")
+    var hitRatio = 0.9
+
+    @Option(help: "Exponent of a Zipf distribution over recipients, for instance 0.99. (default: uniform)")
+    var zipf: Double?
+
+    @Option(help: "Ask about the first so many recipients only. (default: all that were seeded)")
+    var recipients: Int?
+
+    @Option(
+        help: "Contact points in all the questions prepared; they repeat after that. (default: by population)"
+    )
+    var questions: Int?
+
+    @Flag(help: "Compare every answer, reason included, with what the population implies.")
+    var verify = false
+
+    func options(
+        _ server: ServerArguments, _ plan: RunPlan, _ output: OutputArguments
+    ) throws(LoadError) -> CheckOptions {
+        var options = CheckOptions(server: try server.options())
+        options.plan = plan
+        options.plan.keepsHistograms = output.hlog != nil
+        options.shape.itemsPerQuestion = batch
+        options.shape.keys = keys
+        options.shape.hitRatio = hitRatio
+        options.shape.zipf = zipf
+        options.shape.verifies = verify
+        options.recipients = recipients
+        options.poolItems = questions
+        options.forcesProgress = output.progress
+        return options
     }
 }
 
 /// How much, how long, how regular.
 struct LoadArguments: ParsableArguments {
+    /// Requests in flight on each connection of an open loop, unless given.
+    static let openLoopInFlight = 64
+
     @Option(help: "Connections.")
     var connections = 50
 
@@ -112,7 +169,7 @@ struct LoadArguments: ParsableArguments {
         guard !(closed && rate != nil) else { throw .usage("--closed and --rate exclude each other") }
         var plan = RunPlan()
         plan.connections = connections
-        plan.inFlight = inFlight ?? (rate == nil ? 1 : 64)
+        plan.inFlight = inFlight ?? (rate == nil ? 1 : LoadArguments.openLoopInFlight)
         plan.threads = threads
         if let duration { plan.durationNanoseconds = duration.nanoseconds }
         if let warmUp { plan.warmUpNanoseconds = warmUp.nanoseconds }
@@ -121,44 +178,5 @@ struct LoadArguments: ParsableArguments {
         plan.seed = seed
         if let deadline { plan.deadlineMicroseconds = UInt32(clamping: deadline.nanoseconds / 1_000) }
         return plan
-    }
-}
-
-/// Small files, whole.
-enum FileText {
-    static func read(_ path: String) throws(LoadError) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(path) }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 4_096)
-        while true {
-            let count = chunk.withUnsafeMutableBytes { systemRead(descriptor, $0.baseAddress, $0.count) }
-            if count > 0 { bytes.append(contentsOf: chunk[..<count]) }
-            if count == 0 { return bytes }
-            if count < 0 && errno != EINTR { throw failure(path) }
-            guard bytes.count <= 1 << 16 else { throw .file(path: path, why: "is too long for a token") }
-        }
-    }
-
-    static func write(_ text: String, to path: String) throws(LoadError) {
-        guard let file = fopen(path, "w") else { throw failure(path) }
-        let bytes = Array(text.utf8)
-        let written = fwrite(bytes, 1, bytes.count, file)
-        guard fclose(file) == 0 && written == bytes.count else { throw failure(path) }
-    }
-
-    private static func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int)
-        -> Int
-    {
-        #if canImport(Glibc)
-            Glibc.read(descriptor, bytes, count)
-        #else
-            Darwin.read(descriptor, bytes, count)
-        #endif
-    }
-
-    private static func failure(_ path: String) -> LoadError {
-        .file(path: path, why: String(cString: strerror(errno)))
     }
 }

@@ -18,7 +18,7 @@ enum LayerRules {
     static let allowed: [String: Set<String>] = [
         "CSQLite": [], "CZlib": [], "CIdn2": [], "CPlatform": [], "CScrub": [],
         "WireProtocol": ["CPlatform", "CZlib"],
-        "ConsentDomain": ["CIdn2", "Crypto"],
+        "ConsentDomain": ["CPlatform", "CIdn2", "Crypto"],
         "ConsentProof": ["Crypto"],
         "ProtogenCore": [],
         "ConsentWire": ["WireProtocol", "ConsentDomain"],
@@ -33,7 +33,8 @@ enum LayerRules {
             "Logging", "Crypto",
         ],
         "LoadGenerator": [
-            "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", "Histogram",
+            "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", "CZlib",
+            "Histogram",
         ],
         "consentd": ["ConsentServer", "ConsentRegister", "Logging", "UnixSignals", "ArgumentParser"],
         "consentctl": ["ConsentClient", "ConsentDomain", "ConsentProof", "ArgumentParser"],

@@ -10,6 +10,12 @@ import Synchronization
 import Testing
 import WireProtocol
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// What the server does wrong.
 enum Misbehaviour: Sendable {
     /// Nothing.
@@ -28,6 +34,10 @@ enum Misbehaviour: Sendable {
     case mistakes
     /// It never answers.
     case stalls
+    /// Once, it does nothing for 100 ms.
+    case stallsOnce
+    /// It takes a millisecond for each read.
+    case isSlow
 }
 
 /// One connection of the server.
@@ -81,6 +91,8 @@ final class FakeServer: ChannelInboundHandler {
         }
         calls += 1
         if misbehaviour == .stalls { return }
+        if misbehaviour == .stallsOnce && calls == 800 { usleep(100_000) }
+        if misbehaviour == .isSlow { usleep(1_000) }
         if misbehaviour == .leaves && calls == 1_000 {
             writer.appendGoaway(Wire.Goaway(reason: .drain, message: "time to go"))
         }
@@ -138,9 +150,9 @@ final class FakeServer: ChannelInboundHandler {
     ) async throws -> RunResult {
         let (pool, _) = try QuestionTests.pool { $0.hitRatio = 0 }
         return try await withServer(misbehaviour) { port in
-            try await LoadDriver<CheckWorkload>(
-                host: "127.0.0.1", port: port, credential: [1, 2, 3], plan: plan
-            ).run(meter: { MeterReading() }, progress: progress) { number in
+            try await LoadDriver<ConsentDialogue<CheckWorkload>>(
+                host: "127.0.0.1", port: port, plan: plan
+            ).run(credential: [1, 2, 3], meter: { MeterReading() }, progress: progress) { number in
                 CheckWorkload(
                     pool: pool, connection: number, connections: plan.connections, inFlight: plan.inFlight,
                     verifies: true, wrongAnswers: WrongAnswers())
@@ -229,9 +241,11 @@ final class FakeServer: ChannelInboundHandler {
         let port = try await Self.withServer(.none) { $0 }
         let (pool, _) = try QuestionTests.pool { $0.hitRatio = 0 }
         let error = await #expect(throws: LoadError.self) {
-            try await LoadDriver<CheckWorkload>(
-                host: "127.0.0.1", port: port, credential: [], plan: Self.plan()
-            ).run(meter: { MeterReading() }, progress: nil) { _ in QuestionTests.workload(pool) }
+            try await LoadDriver<ConsentDialogue<CheckWorkload>>(
+                host: "127.0.0.1", port: port, plan: Self.plan()
+            ).run(credential: [], meter: { MeterReading() }, progress: nil) { _ in
+                QuestionTests.workload(pool)
+            }
         }
         #expect(error?.exitCode == .unavailable)
         #expect(error.map { "\($0)".contains("consentd serve") } == true)
@@ -245,7 +259,7 @@ final class FakeServer: ChannelInboundHandler {
         }
         _ = try await Self.run(.none, plan) { sample in samples.withLock { $0.append(sample) } }
         let seen = samples.withLock { $0 }
-        #expect((1...2).contains(seen.count))
+        #expect((1...3).contains(seen.count))
         let line = try #require(seen.first).line(unit: "checks")
         #expect(
             line.contains(" checks  ") && line.contains("/s") && line.contains("p99")

@@ -34,6 +34,19 @@ import Testing
         #expect(reasons.isEmpty == row.5, "\(row): \(reasons)")
     }
 
+    @Test(arguments: [
+        // seconds in which requests waited for a slot, of them busy, valid; 10 s measured
+        (0.05, 0.05, true), (0.2, 0.19, false), (0.2, 0.1, true), (5, 0.2, true), (5, 4.9, false),
+    ])
+    func aGeneratorThatIsBusyWhileRequestsWaitIsSaturated(_ row: (Double, Double, Bool)) {
+        for isOpen in [true, false] {
+            let reasons = RunVerdict.invalidReasons(
+                requests: 100, measuredSeconds: 10, isOpen: isOpen, intended: Self.summary(p99: 1e6),
+                sendLag: Self.summary(p99: 5), blockedSeconds: row.0, blockedBusySeconds: row.1)
+            #expect(reasons.isEmpty == (row.2 || !isOpen), "\(row): \(reasons)")
+        }
+    }
+
     @Test func exitCodes() {
         func code(
             wrong: Int = 0, lost: Int = 0, errors: [UInt16: Int] = [:], unanswered: Int = 0,

@@ -11,7 +11,7 @@ import Testing
     private static let checksMin =
         ProcessInfo.processInfo.environment["CONSENTD_ALLOCATION_CHECKS"].flatMap { UInt64($0) } ?? 50_000
 
-    /// What the load tester sends, and allocations that are let pass: those of a run's few Stats calls.
+    /// What the load tester sends.
     static let loads: [(name: String, arguments: [String])] = [
         ("single", ["--connections", "50", "--in-flight", "1"]),
         ("pipelined", ["--connections", "50", "--in-flight", "16"]),
@@ -45,7 +45,8 @@ import Testing
                 while true {
                     let now = try await client.stats().checks
                     if now >= count { return now }
-                    try await Task.sleep(for: .milliseconds(20))
+                    // Each Stats call allocates: so few of them.
+                    try await Task.sleep(for: .milliseconds(400))
                 }
             }
             let warm = try await client.stats().checks + Self.checksMin / 2
@@ -58,7 +59,7 @@ import Testing
             let perCheck = Double(callsAfter - callsBefore) / Double(checksAfter - checksBefore)
             figures.append("\(load.name) \(String(format: "%.5f", perCheck))")
             #expect(
-                perCheck <= 0.01,
+                perCheck <= 0.005,
                 "\(load.name): \(callsAfter - callsBefore) allocations in \(checksAfter - checksBefore) checks"
             )
         }

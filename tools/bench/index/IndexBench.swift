@@ -71,9 +71,10 @@ struct FilledIndex {
     let index: ConsentIndex
     var keys: [RecipientKey] = []
 
-    init(recipients: Int, hugePages: Bool, population: inout Population) throws {
+    /// - Parameter later: how many more will be added; their memory is not part of what a write costs.
+    init(recipients: Int, later: Int = 0, hugePages: Bool, population: inout Population) throws {
         index = try ConsentIndex(configuration: IndexConfiguration(hugePages: hugePages))
-        keys.reserveCapacity(recipients)
+        keys.reserveCapacity(recipients + later)
         for _ in 0..<recipients { try add(&population) }
         index.publish(sequence: 1)
     }
@@ -173,7 +174,8 @@ struct Grow: ParsableCommand {
 
     func run() throws {
         var population = Population(seed: seed)
-        var filled = try FilledIndex(recipients: from, hugePages: hugePages, population: &population)
+        var filled = try FilledIndex(
+            recipients: from, later: max(to - from, 0), hugePages: hugePages, population: &population)
         let asked = filled.keys
         let index = filled.index
         let quiet = Reader(index: index, keys: asked)
@@ -210,6 +212,8 @@ final class Reader: @unchecked Sendable {
     private let mustStop = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
     private let ended = DispatchSemaphore(value: 0)
     private var latencies = Histogram<UInt64>(numberOfSignificantValueDigits: .three)
+    /// Calls of 50 µs and more between which the system took the processor away.
+    private var interrupted = Histogram<UInt64>(numberOfSignificantValueDigits: .three)
     private var wrong = 0
 
     init(index: ConsentIndex, keys: [RecipientKey]) {
@@ -225,13 +229,18 @@ final class Reader: @unchecked Sendable {
     func stop(as name: String) -> String {
         consent_atomic_store_release_u64(mustStop, 1)
         ended.wait()
-        return "\(name): \(summary(latencies)); \(wrong) wrong answers\n" + bars(latencies)
+        let apart =
+            interrupted.totalCount == 0
+            ? "" : "\n  apart, the processor was taken away: \(summary(interrupted))"
+        return "\(name): \(summary(latencies)); \(wrong) wrong answers\(apart)\n" + bars(latencies)
     }
 
     private func run() {
         var reasons = [UInt8](repeating: 0, count: 16)
         var days = [UInt16](repeating: 0, count: 16)
         var place = 0
+        var calls = 0
+        var preemptions = consent_thread_preemptions()
         while consent_atomic_load_acquire_u64(mustStop) == 0 {
             let start = consent_monotonic_nanoseconds()
             keys.withUnsafeBytes { bytes in
@@ -246,7 +255,19 @@ final class Reader: @unchecked Sendable {
                     }
                 }
             }
-            latencies.record(consent_monotonic_nanoseconds() - start)
+            let taken = consent_monotonic_nanoseconds() - start
+            calls += 1
+            if taken >= 50_000 || calls & 0xFF == 0 {
+                let now = consent_thread_preemptions()
+                if taken >= 50_000 && now > preemptions {
+                    interrupted.record(taken)
+                } else {
+                    latencies.record(taken)
+                }
+                preemptions = now
+            } else {
+                latencies.record(taken)
+            }
             // Each of these keys is on file, so "nothing on file" is wrong.
             wrong += reasons.count { $0 == 96 }
             place = place + 16 > keys.count - 16 ? 0 : place + 16
