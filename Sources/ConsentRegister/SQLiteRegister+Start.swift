@@ -3,8 +3,8 @@
 //     load      catalogue, erasures that wait
 //     states    every state row in the order of the keys; or, for an index that was filled from a snapshot,
 //               only what has changed since, which may be asked before the replay
-//     replay    the log's tree from the roots of complete blocks, and the events after `derivedSequence`, folded
-//               in: what a write needs, and a check does not
+//     replay    the log's tree from the roots of complete blocks, and the events after `derivedSequence`,
+//               folded in: what a write needs, and a check does not
 //
 // Invariant: when `replay` is done, tables and active generation together hold what all events derive.
 
@@ -70,14 +70,17 @@ extension SQLiteRegister {
 
     // MARK: Events after the rows
 
-    /// Reads and checks the first of the events that the replay needs, and keeps them for it. For the time in
-    /// which another thread fills the index.
-    public func readAhead() throws(RegisterError) {
+    /// Reads and checks events that the replay needs, keeps them for it, and folds what `forEachProfile` will
+    /// ask for. For the time in which another thread fills the index.
+    /// - Parameter sequence: what the index will know by then.
+    public func readAhead(after sequence: UInt64) throws(RegisterError) {
         guard ahead.isEmpty, !isReplayed else { return }
-        ahead.reserveCapacity(Int(min(lastSequence - derivedSequence, UInt64(Self.readAheadMax))))
-        try scanEvents(after: derivedSequence, limit: Self.readAheadMax) { event, leaf in
+        let first = max(sequence, derivedSequence)
+        ahead.reserveCapacity(Int(min(lastSequence - min(first, lastSequence), UInt64(Self.readAheadMax))))
+        try scanEvents(after: first, limit: Self.readAheadMax) { event, leaf in
             ahead.append((event, .leaf(leaf)))
         }
+        recent = (sequence, try foldRecent(after: sequence))
     }
 
     /// A hundred megabytes, about.
@@ -97,22 +100,34 @@ extension SQLiteRegister {
             position = event.sequence
             stagedChanges.removeAll()
         }
-        for (event, leafHash) in ahead { try take(event, leafHash) }
-        ahead = []
-        while position < lastSequence {
-            try scanEvents(after: position, limit: 4096) { event, leaf throws(RegisterError) in
-                try take(event, .leaf(leaf))
-            }
-            guard tree.leafCount == position else { throw .corrupt("event \(tree.leafCount + 1) is missing") }
-            if active.slots.count >= options.replayDirtyCountMax {
-                let end = lastSequence
-                lastSequence = position
-                while try !flushDerived(budget: .seconds(1)) { try checkpointIfDue() }
-                lastSequence = end
+        func scan(to end: UInt64) throws(RegisterError) {
+            while position < end {
+                let limit = Int(min(UInt64(options.replayStepEvents), end - position))
+                try scanEvents(after: position, limit: limit) { event, leaf throws(RegisterError) in
+                    try take(event, .leaf(leaf))
+                }
+                guard tree.leafCount == position else {
+                    throw .corrupt("event \(tree.leafCount + 1) is missing")
+                }
+                if active.slots.count >= options.replayDirtyCountMax { try flushReplayed(to: position) }
             }
         }
+        try scan(to: ahead.first.map { $0.event.sequence - 1 } ?? lastSequence)
+        for (event, leafHash) in ahead { try take(event, leafHash) }
+        ahead = []
+        try scan(to: lastSequence)
         absent = []
         isReplayed = true
+    }
+
+    /// Writes what a long replay has folded so far.
+    private func flushReplayed(to position: UInt64) throws(RegisterError) {
+        // They are in the tables now.
+        absent = []
+        let end = lastSequence
+        lastSequence = position
+        while try !flushDerived(budget: .seconds(1)) { try checkpointIfDue() }
+        lastSequence = end
     }
 
     // MARK: States for the index
@@ -152,20 +167,12 @@ extension SQLiteRegister {
         changedAfter sequence: UInt64, rowCountMax: Int, isKnown: (SlotKey) -> Bool,
         _ body: (SlotKey, ContactProfile) -> Void
     ) throws(RegisterError) -> Bool {
+        let folded = recent.take()
+        let contacts =
+            folded?.after == sequence ? folded?.contacts ?? [] : try foldRecent(after: sequence)
         var known: [SlotKey: ContactState] = [:]
-        var new: [SlotKey: ContactState] = [:]
-        try forEachEvent(after: sequence) { event throws(RegisterError) in
-            guard let key = slotKey(of: event) else { return }
-            let empty = ContactState(controller: event.controller, kind: event.contactKind ?? .opaque)
-            if isKnown(key) { return known[key] = empty }
-            // What came after the tables were written is not in them.
-            if new[key] == nil && event.sequence > derivedSequence { absent.insert(key) }
-            new[key, default: empty].apply(event)
-        }
-        guard known.count <= rowCountMax else {
-            absent = []
-            return false
-        }
+        for contact in contacts where isKnown(contact.key) { known[contact.key] = contact.empty }
+        guard known.count <= rowCountMax else { return false }
         if !known.isEmpty {
             for key in known.keys.sorted() {
                 if let state = try stateInTable(key) { known[key] = state }
@@ -176,9 +183,35 @@ extension SQLiteRegister {
                 known[key]?.apply(event)
             }
         }
-        for (key, state) in new { body(key, state.profile) }
-        for (key, state) in known { body(key, state.profile) }
+        for contact in contacts {
+            if let state = known[contact.key] {
+                body(contact.key, state.profile)
+            } else {
+                // What came after the tables were written is not in them.
+                if contact.firstSequence > derivedSequence { absent.insert(contact.key) }
+                body(contact.key, contact.profile)
+            }
+        }
         return true
+    }
+
+    /// What the events after a sequence come to for each contact point, if it had none before.
+    private func foldRecent(after sequence: UInt64) throws(RegisterError) -> [RecentContact] {
+        var places: [SlotKey: Int] = [:]
+        var states: [(key: SlotKey, firstSequence: UInt64, state: ContactState)] = []
+        try forEachEvent(after: sequence) { event throws(RegisterError) in
+            guard let key = slotKey(of: event) else { return }
+            if let place = places[key] { return states[place].state.apply(event) }
+            var state = ContactState(controller: event.controller, kind: event.contactKind ?? .opaque)
+            state.apply(event)
+            places[key] = states.count
+            states.append((key, event.sequence, state))
+        }
+        return states.map {
+            RecentContact(
+                key: $0.key, firstSequence: $0.firstSequence, profile: $0.state.profile,
+                empty: ContactState(controller: $0.state.controller, kind: $0.state.kind))
+        }
     }
 
     /// Lends the events after a sequence, of those that were read ahead already from memory.
@@ -195,7 +228,7 @@ extension SQLiteRegister {
                 }
             }
         }
-        try scan(to: ahead.isEmpty ? lastSequence : derivedSequence)
+        try scan(to: ahead.first.map { $0.event.sequence - 1 } ?? lastSequence)
         for (event, _) in ahead where event.sequence > position {
             position = event.sequence
             try body(event)
@@ -208,4 +241,15 @@ extension SQLiteRegister {
         guard sequence >= 1, sequence <= lastSequence else { return nil }
         return try leafHashes(after: sequence - 1, to: sequence).first
     }
+}
+
+/// A contact point that events of late are about.
+struct RecentContact {
+    let key: SlotKey
+    /// The first of those events.
+    let firstSequence: UInt64
+    /// What they come to, if there were none before.
+    let profile: ContactProfile
+    /// Its state before any event.
+    let empty: ContactState
 }

@@ -18,6 +18,8 @@ public struct RegisterOptions: Sendable {
     public var checkpointPages = 1_000
     /// Contact points in memory from which on a replay writes them to the derived tables before it goes on.
     public var replayDirtyCountMax = 1_000_000
+    /// Events that a replay folds between two looks at that count.
+    public var replayStepEvents = 4_096
     /// Leave the events after `derivedSequence` for a call of `replay`, which has to come before all else.
     public var defersReplay = false
 
@@ -69,6 +71,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     @exclusivity(unchecked) var isStopped = false
     /// Whether the events after the tables are folded in.
     @exclusivity(unchecked) public internal(set) var isReplayed = false
+    /// What `readAhead` has folded: of the events after a sequence.
+    var recent: (after: UInt64, contacts: [RecentContact])?
     /// Contact points that the replay will meet for the first time, and the tables do not have.
     var absent = Set<SlotKey>()
     /// Events that were read for the replay, with the hashes of their leaves.

@@ -113,7 +113,7 @@ struct IndexStart {
         // While another thread fills the index, this one reads what will have to be replayed.
         let loading = SnapshotLoading(source)
         do throws(RegisterError) {
-            try register.readAhead()
+            try register.readAhead(after: source.mark.sequence)
         } catch {
             _ = loading.result
             throw error
