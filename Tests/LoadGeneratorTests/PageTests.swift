@@ -49,7 +49,7 @@ import Testing
         for part in [
             "Latency by percentile", "Latency over time", "Rate over time", "<title>100.0 k checks a second",
             "intended", "send lag", "1 &lt;b&gt;&amp;&quot;", "prefers-color-scheme: dark", "@media print",
-            "not a valid run", "2 RESOURCE_EXHAUSTED",
+            "<span class=\"verdict bad\">errors</span>", "2 RESOURCE_EXHAUSTED",
         ] {
             #expect(html.contains(part), "\(part) is missing")
         }
