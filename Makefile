@@ -1,25 +1,23 @@
 # consentd: every task of the project by name. `make` alone lists them.
 #
 # The recipes only call scripts of tools/scripts, so that each can be read, run and changed on its own.
-# Variables: PREFIX and DESTDIR (install), ONLY (bench, reliability), SEED (demo, reliability),
-# ROUNDS, COMPARISONS and EVENTS (reliability), IMPORT_ROWS (bench, reliability), FILTER (test), RECIPIENTS and
-# DURATION (bench).
+# Variables: PREFIX and DESTDIR (install), ONLY (bench, reliability), SEED (demo, reliability), ROUNDS (bench,
+# reliability), COMPARISONS and EVENTS (reliability), IMPORT_ROWS (bench, reliability), FILTER (test); RECIPIENTS,
+# DURATION, SUSTAINED and FRESH (bench; tools/bench/README.md).
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
 ONLY    ?=
 SEED    ?=
 FILTER  ?=
-RECIPIENTS ?= 1000000
-DURATION   ?= 10s
-ROUNDS     ?=
+ROUNDS  ?=
 
 SWIFT   ?= swift
 SCRIPTS := tools/scripts
 BIN     := .build/release
 PROGRAMS := consentd consentctl consent-load
 
-export SWIFT ONLY SEED FILTER RECIPIENTS DURATION ROUNDS
+export SWIFT ONLY SEED FILTER ROUNDS
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build demo test check generate format bench reliability install clean
@@ -51,8 +49,8 @@ generate: deps ## rewrite the files that come from Protocol/consent.schema
 format: deps ## format the Swift files in place
 	@$(SCRIPTS)/format.sh --in-place
 
-bench: build ## measure speed against the floors (ONLY=T1,T4 RECIPIENTS= DURATION=); report in .build/bench
-	@$(SCRIPTS)/bench.sh
+bench: build ## measure speed beside Redis, gRPC and PostgreSQL (ONLY=T1,T4 RECIPIENTS=); report in .build/bench
+	@tools/bench/run.sh
 
 reliability: build ## kill the server under load and audit; compare with the model (ONLY= SEED= ROUNDS= COMPARISONS=)
 	@$(SCRIPTS)/reliability.sh

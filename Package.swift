@@ -26,6 +26,7 @@ let package = Package(
         .executable(name: "consentctl", targets: ["consentctl"]),
         .executable(name: "consent-load", targets: ["consent-load"]),
         .executable(name: "protogen", targets: ["protogen"]),
+        .library(name: "AllocationCounter", type: .dynamic, targets: ["AllocationCounter"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -43,7 +44,7 @@ let package = Package(
         .target(name: "CPlatform"),
         .target(name: "CScrub", dependencies: ["CSQLite"]),
         .target(name: "WireProtocol", dependencies: ["CPlatform", "CZlib"], swiftSettings: strict),
-        .target(name: "ConsentDomain", dependencies: ["CIdn2", crypto], swiftSettings: strict),
+        .target(name: "ConsentDomain", dependencies: ["CPlatform", "CIdn2", crypto], swiftSettings: strict),
         .target(name: "ConsentProof", dependencies: [crypto], swiftSettings: strict),
         .target(name: "ProtogenCore", path: "tools/protogen/Core", swiftSettings: strict),
 
@@ -102,11 +103,22 @@ let package = Package(
             name: "protogen", dependencies: ["ProtogenCore", argumentParser], path: "tools/protogen/CLI",
             swiftSettings: strict),
 
+        .executableTarget(
+            name: "index-bench",
+            dependencies: ["ConsentIndex", "ConsentDomain", "CPlatform", histogram, argumentParser],
+            path: "tools/bench/index", swiftSettings: strict),
+
+        // Preloaded into a program to count its allocations; nothing links it.
+        .target(name: "AllocationCounter", path: "tools/allocation-counter"),
+
         // Tests. They use `package` and `public`, so that they run in release too.
         .target(name: "TestRandomness", path: "Tests/Randomness", swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", logging],
             path: "Tests/Support", swiftSettings: strict),
+        .executableTarget(
+            name: "instruction-count", dependencies: ["ConsentClient", "TestSupport"],
+            path: "tools/bench/instructions", swiftSettings: strict),
         .testTarget(
             name: "WireProtocolTests",
             dependencies: ["TestRandomness", "WireProtocol", "CPlatform", "CZlib"],

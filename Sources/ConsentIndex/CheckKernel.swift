@@ -3,7 +3,8 @@
 //
 //     stage   read the keys, XOR the constant, find the home lines, prefetch them      of group g + 1
 //     probe   search one line each without branches, prefetch the records              of group g
-//     settle  the few that one line did not decide; misses again if the map has moved
+//     settle  those that one line did not decide, in the next line or by a search of their own; misses again
+//             if the map has moved
 //     answer  record → outcome → notice → reason
 //
 // A miss reads the empty record, so hits and misses take the same way. Invariant: the caller has counted
@@ -17,6 +18,7 @@ import ConsentDomain
 protocol CheckSource {
     func key(_ index: Int) -> (low: UInt64, high: UInt64)
     func query(_ index: Int) -> CheckQuery
+    func cell(_ index: Int) -> CellPlace
 }
 
 /// One question about many recipient keys of one controller.
@@ -24,6 +26,14 @@ struct KeyColumn: CheckSource {
     let keys: UnsafeRawPointer
     let constant: SlotKey
     let common: CheckQuery
+    let commonCell: CellPlace
+
+    init(keys: UnsafeRawPointer, constant: SlotKey, common: CheckQuery) {
+        self.keys = keys
+        self.constant = constant
+        self.common = common
+        commonCell = CellPlace(channel: common.channel, purpose: common.purpose)
+    }
 
     @inline(__always)
     func key(_ index: Int) -> (low: UInt64, high: UInt64) {
@@ -36,6 +46,9 @@ struct KeyColumn: CheckSource {
 
     @inline(__always)
     func query(_ index: Int) -> CheckQuery { common }
+
+    @inline(__always)
+    func cell(_ index: Int) -> CellPlace { commonCell }
 }
 
 /// Questions that have only the time in common.
@@ -55,6 +68,11 @@ struct QueryList: CheckSource {
         return CheckQuery(
             channel: item.channel, purpose: item.purpose, isService: item.isService, today: today, now: now)
     }
+
+    @inline(__always)
+    func cell(_ index: Int) -> CellPlace {
+        CellPlace(channel: queries[index].channel, purpose: queries[index].purpose)
+    }
 }
 
 /// All that a check reads.
@@ -63,6 +81,14 @@ struct CheckKernel: Sendable {
     let profiles: ProfileReader
     let overflow: OverflowReader
     let notices: NoticeReader
+    private let table = AnswerTable.shared
+
+    init(slots: SlotReader, profiles: ProfileReader, overflow: OverflowReader, notices: NoticeReader) {
+        self.slots = slots
+        self.profiles = profiles
+        self.overflow = overflow
+        self.notices = notices
+    }
 
     private static let group = 16
 
@@ -111,11 +137,11 @@ struct CheckKernel: Sendable {
         let map = slots.map(word)
         for item in 0..<count {
             let key = source.key(start &+ item)
-            let line = slots.homeLine(key.low, map)
-            consent_prefetch_read(line)
+            let home = map.home(key.low)
+            consent_prefetch_read(slots.line(home))
             half[item] = key.low
             half[item &+ Self.group] = key.high
-            half[item &+ 2 &* Self.group] = UInt64(UInt(bitPattern: line))
+            half[item &+ 2 &* Self.group] = home
         }
         return word
     }
@@ -126,30 +152,29 @@ struct CheckKernel: Sendable {
         _ half: UnsafeMutablePointer<UInt64>, count: Int, mapWord: UInt64,
         values: UnsafeMutablePointer<UInt64>
     ) {
-        var open: UInt32 = 0
-        var missed: UInt32 = 0
+        var open: UInt64 = 0
         for item in 0..<count {
-            let low = half[item]
             let tag = SlotWord.tag(ofHigh: half[item &+ Self.group])
-            guard let line = UnsafeRawPointer(bitPattern: UInt(half[item &+ 2 &* Self.group])) else {
-                continue
-            }
-            let (value, isOpen) = slots.probe(line: line, low: low, tag: tag)
-            values[item] = value
-            let bit = UInt32(1) &<< UInt32(truncatingIfNeeded: item)
-            open |= isOpen ? bit : 0
-            missed |= value == 0 ? bit : 0
-            consent_prefetch_read(isOpen ? line + 64 : profiles.record(value))
+            let line = slots.line(half[item &+ 2 &* Self.group])
+            let found = slots.probe(line: line, low: half[item], tag: tag)
+            values[item] = found.value
+            open |= found.open &<< UInt64(item)
+            consent_prefetch_read(found.open != 0 ? line + 64 : profiles.record(found.value))
         }
-        if missed == 0 { return }
-        // A line that did not decide is searched on; a plain miss stands unless the map has moved meanwhile.
-        var again = slots.loadMapWord() == mapWord ? open : missed
-        while again != 0 {
-            let item = again.trailingZeroBitCount
-            again &= again &- 1
-            let value = slots.find(low: half[item], tag: SlotWord.tag(ofHigh: half[item &+ Self.group]))
-            values[item] = value
-            consent_prefetch_read(profiles.record(value))
+        while open != 0 {
+            let item = open.trailingZeroBitCount
+            open &= open &- 1
+            let tag = SlotWord.tag(ofHigh: half[item &+ Self.group])
+            let line = slots.line(half[item &+ 2 &* Self.group] &+ 1)
+            // Few keys are farther from home than this, and few misses are led on: one by one.
+            let found = slots.probe(line: line, low: half[item], tag: tag).value
+            values[item] = found != 0 ? found : slots.find(low: half[item], tag: tag)
+            consent_prefetch_read(profiles.record(values[item]))
+        }
+        // A miss stands unless the map has moved meanwhile.
+        if slots.loadMapWord() == mapWord { return }
+        for item in 0..<count where values[item] == 0 {
+            values[item] = slots.find(low: half[item], tag: SlotWord.tag(ofHigh: half[item &+ Self.group]))
         }
     }
 
@@ -162,18 +187,20 @@ struct CheckKernel: Sendable {
         for item in 0..<count {
             let query = source.query(start &+ item)
             let value = values[item]
-            let outcome: CellOutcome
+            let cell: FoundCell
             if value & SlotWord.profileMask == ProfileReader.overflowReference {
-                outcome = overflowOutcome(
-                    low: half[item], high: half[item &+ Self.group], channel: query.channel,
-                    purpose: query.purpose)
+                cell = FoundCell(
+                    overflowOutcome(
+                        low: half[item], high: half[item &+ Self.group], channel: query.channel,
+                        purpose: query.purpose))
             } else {
-                outcome = profiles.outcome(value, channel: query.channel, purpose: query.purpose)
+                cell = profiles.find(source.cell(start &+ item), value)
             }
-            let reason = query.reason(
-                for: outcome, noticeInvalidFrom: notices.invalidFrom(outcome.noticeOrdinal))
-            reasons[start &+ item] = reason
-            untilDays[start &+ item] = reason == 1 ? outcome.untilDay : 0
+            let answer = table.answer(
+                cell, isService: query.isService, today: query.today, now: query.now,
+                noticeInvalidFrom: notices.invalidFrom(UInt16(truncatingIfNeeded: cell.noticeOrdinal)))
+            reasons[start &+ item] = answer.reason
+            untilDays[start &+ item] = answer.untilDay
         }
     }
 
@@ -184,7 +211,7 @@ struct CheckKernel: Sendable {
         if value & SlotWord.profileMask == ProfileReader.overflowReference {
             return overflowOutcome(low: low, high: high, channel: channel, purpose: purpose)
         }
-        return profiles.outcome(value, channel: channel, purpose: purpose)
+        return profiles.find(CellPlace(channel: channel, purpose: purpose), value).outcome
     }
 
     /// The outcome of a contact point whose slot said "overflow".
@@ -201,7 +228,7 @@ struct CheckKernel: Sendable {
             }
             let value = slots.find(low: low, tag: SlotWord.tag(ofHigh: high))
             if value & SlotWord.profileMask != ProfileReader.overflowReference {
-                return profiles.outcome(value, channel: channel, purpose: purpose)
+                return profiles.find(CellPlace(channel: channel, purpose: purpose), value).outcome
             }
         }
         return CellOutcome(code: 0)

@@ -24,7 +24,7 @@ extension SlotReader {
 
     /// Searches from a home line on, as far as the filters lead.
     private func walk(from home: UInt64, low: UInt64, tag: UInt64) -> UInt64 {
-        var line = UnsafeRawPointer(base) + Int(truncatingIfNeeded: home) &* 64
+        var line = line(home)
         for _ in 0...Self.displacementLimit {
             for slot in 0..<4 {
                 let place = line + slot &* 16
@@ -44,32 +44,35 @@ extension SlotReader {
         return 0
     }
 
-    /// The address of a key's home line.
+    /// The address of a line.
     @inline(__always)
-    func homeLine(_ low: UInt64, _ map: SlotMap) -> UnsafeRawPointer {
-        UnsafeRawPointer(base) + Int(truncatingIfNeeded: map.home(low)) &* 64
+    func line(_ number: UInt64) -> UnsafeRawPointer {
+        UnsafeRawPointer(base) + Int(truncatingIfNeeded: number) &* 64
     }
 
-    /// Looks into one line only, almost without branches.
+    /// Looks into one line only, without branches.
     ///
-    /// `value` is the key's value word, or 0. `isOpen` tells that this line does not decide it: `find` has
-    /// to.
+    /// `value` is the key's value word, or 0. `open` is 1 if this line does not decide: the next one may, or
+    /// the slot changed meanwhile or holds half of the key.
     @inline(__always)
-    func probe(line: UnsafeRawPointer, low: UInt64, tag: UInt64) -> (value: UInt64, isOpen: Bool) {
-        let matches =
+    func probe(line: UnsafeRawPointer, low: UInt64, tag: UInt64) -> (value: UInt64, open: UInt64) {
+        let matches: UInt64 =
             (consent_atomic_load_acquire_u64(line) == low ? 1 : 0)
             | (consent_atomic_load_acquire_u64(line + 16) == low ? 2 : 0)
             | (consent_atomic_load_acquire_u64(line + 32) == low ? 4 : 0)
             | (consent_atomic_load_acquire_u64(line + 48) == low ? 8 : 0)
-        let isMatch = matches != 0
-        // Without a match, the word that is loaded is the one with the filter bit.
-        let filterSlot = Int(truncatingIfNeeded: SlotWord.filterSlot(tag))
-        let place = line + (isMatch ? matches.trailingZeroBitCount : filterSlot) &* 16
+        // Without a match, the word that is loaded is the one with the filter bit: the bit set above the four
+        // stands for its slot.
+        let filterSlot = SlotWord.filterSlot(tag)
+        let slot = (matches | 16 &<< filterSlot).trailingZeroBitCount & 3
+        let isMatch = (matches &+ 15) &>> 4
+        let place = line + slot &* 16
         let value = consent_atomic_load_acquire_u64(place + 8)
         let again = consent_atomic_load_relaxed_u64(place)
-        let isSameTag = SlotWord.tag(of: value) == tag
-        let isHit = isMatch && isSameTag && value & SlotWord.profileMask != 0 && again == low
-        let isOpen = !isHit && (isMatch || value & SlotWord.filterBit(tag) != 0)
-        return (isHit ? value : 0, isOpen)
+        let isSame = consent_opaque_u64((SlotWord.tag(of: value) ^ tag) | (again ^ low) == 0 ? 1 : 0)
+        let isTaken: UInt64 = value & SlotWord.profileMask != 0 ? 1 : 0
+        let hit = isMatch & isSame & isTaken
+        let leadsOn = value &>> (SlotWord.filterShift &+ (tag & 7)) & 1
+        return (value & (0 &- hit), (leadsOn | isMatch) & ~hit)
     }
 }

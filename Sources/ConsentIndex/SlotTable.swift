@@ -133,7 +133,9 @@ struct SlotTable: ~Copyable {
     init(initialCapacity: Int, maxCapacity: Int, hugePages: Bool) throws(IndexError) {
         let linesMax = Self.lines(for: max(maxCapacity, initialCapacity, 1))
         var list = [Self.lines(for: max(initialCapacity, 1))]
-        while let last = list.last, last < linesMax { list.append(min(last + max(last / 8, 2), linesMax)) }
+        while let last = list.last, last < linesMax {
+            list.append(min(last + Self.growth(of: last), linesMax))
+        }
         sizeCount = list.count
         let slack = Int(SlotReader.displacementLimit) + 1
         var region = try MemoryRegion(
@@ -162,6 +164,11 @@ struct SlotTable: ~Copyable {
     /// Lines that hold a number of recipients at the highest load.
     static func lines(for capacity: Int) -> UInt64 {
         max(UInt64((Double(capacity) / (4 * loadMax)).rounded(.up)) + 1, linesMin)
+    }
+
+    /// Lines that a growth adds. Small steps keep a large table full, at the price of moving keys more often.
+    private static func growth(of lines: UInt64) -> UInt64 {
+        lines < 1 << 18 ? max(lines / 8, 2) : lines / 16
     }
 
     func storeMapWord() {

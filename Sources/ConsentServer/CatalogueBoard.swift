@@ -15,22 +15,34 @@ final class CatalogueSnapshot: Sendable {
     let checkGuard: CheckGuard
     /// Slot constants by the controller's place in `checkGuard`.
     private let constants: [SlotKey]
+    /// Regions whose national phone numbers are understood, by the same places.
+    private let phoneRegions: [PhoneRegion?]
 
     init(version: UInt64, catalogue: Catalogue, keyring: RecipientKeyring) {
         self.version = version
         self.catalogue = catalogue
         checkGuard = CheckGuard(catalogue)
         var constants = [SlotKey](repeating: SlotKey(low: 0, high: 0), count: checkGuard.placeCount)
-        for id in catalogue.controllers.keys {
-            if let place = checkGuard.place(of: id.rawValue) { constants[place] = keyring.slotConstant(id) }
+        var phoneRegions = [PhoneRegion?](repeating: nil, count: checkGuard.placeCount)
+        for (id, controller) in catalogue.controllers {
+            guard let place = checkGuard.place(of: id.rawValue) else { continue }
+            constants[place] = keyring.slotConstant(id)
+            phoneRegions[place] = PhoneRegion(code: controller.region)
         }
         self.constants = constants
+        self.phoneRegions = phoneRegions
     }
 
     /// The slot constant of a controller; nil for an unknown one.
     @inline(__always)
     func slotConstant(of controller: UInt32) -> SlotKey? {
         checkGuard.place(of: controller).map { constants[$0] }
+    }
+
+    /// The region of a controller; nil for an unknown one, or where none is understood.
+    @inline(__always)
+    func phoneRegion(of controller: UInt32) -> PhoneRegion? {
+        checkGuard.place(of: controller).flatMap { phoneRegions[$0] }
     }
 }
 

@@ -1,8 +1,8 @@
-// Memory that checks work in: allocated once, reused for ever.
+// Memory that checks work in: allocated once a loop, reused for ever.
 //
-// `GatheredChecks` belongs to a connection and holds the single checks of one read burst. `CheckScratch`
-// belongs to an event loop and holds one batch; a batch is read, answered and forgotten before the loop does
-// anything else.
+// `GatheredChecks` holds the single checks of one read burst, `CheckScratch` one batch. Both belong to an
+// event loop and not to a connection: a burst or batch is read, answered and forgotten before the loop does
+// anything else, and what all connections of a loop use stays in the processor's nearest memory.
 
 import CPlatform
 import ConsentDomain
@@ -11,65 +11,72 @@ import ConsentWire
 import NIOCore
 import WireProtocol
 
-/// Single checks of one read burst.
-struct GatheredChecks {
+/// Single checks of one read burst. Only its event loop touches it.
+///
+/// Invariant: 0 <= count <= countMax, and what stands at positions below `count` was appended in this burst.
+final class GatheredChecks {
     /// Single checks that go through the index together at most.
     private static let countMax = 512
 
-    private var queries: [SlotQuery] = []
-    private var streams: [UInt32] = []
-    private var reasons: [UInt8] = []
-    private var untilDays: [UInt16] = []
+    private let queries = UnsafeMutablePointer<SlotQuery>.allocate(capacity: countMax)
+    private let streams = UnsafeMutablePointer<UInt32>.allocate(capacity: countMax)
+    private let reasons = UnsafeMutablePointer<UInt8>.allocate(capacity: countMax)
+    private let untilDays = UnsafeMutablePointer<UInt16>.allocate(capacity: countMax)
+    @exclusivity(unchecked) private(set) var count = 0
     /// The server's time, read once a burst.
-    private(set) var now = Timestamp.epoch
+    @exclusivity(unchecked) private(set) var now = Timestamp.epoch
     /// UTC day of `now`.
-    private(set) var today: UInt16 = 0
+    @exclusivity(unchecked) private(set) var today: UInt16 = 0
 
-    var count: Int { queries.count }
-    var isFull: Bool { queries.count >= Self.countMax }
+    init() {
+        let empty = SlotQuery(key: SlotKey(low: 0, high: 0), channel: 1, purpose: 1, isService: false)
+        queries.initialize(repeating: empty, count: Self.countMax)
+        streams.initialize(repeating: 0, count: Self.countMax)
+        reasons.initialize(repeating: 0, count: Self.countMax)
+        untilDays.initialize(repeating: 0, count: Self.countMax)
+    }
+
+    deinit {
+        queries.deallocate()
+        streams.deallocate()
+        reasons.deallocate()
+        untilDays.deallocate()
+    }
+
+    var isFull: Bool { count == Self.countMax }
 
     /// Begins a burst.
-    mutating func begin(now: Timestamp) {
+    func begin(now: Timestamp) {
         self.now = now
         today = now.day.rawValue
     }
 
+    /// Adds a check. The caller answers them when `isFull`.
     @inline(__always)
-    mutating func append(_ query: SlotQuery, stream: UInt32) {
-        queries.append(query)
-        streams.append(stream)
+    func append(_ query: SlotQuery, stream: UInt32) {
+        precondition(count < Self.countMax, "gathered checks are answered before there are too many")
+        queries[count] = query
+        streams[count] = stream
+        count &+= 1
     }
 
     /// Looks all up, gives each answer to `body` in the order of the requests, and forgets them.
     @inline(__always)
-    mutating func resolve(
+    func resolve(
         _ index: ConsentIndex, _ body: (_ stream: UInt32, _ reason: UInt8, _ untilDay: UInt16) -> Void
     ) {
-        let count = queries.count
-        if reasons.count < count {
-            reasons = [UInt8](repeating: 0, count: max(count, 64))
-            untilDays = [UInt16](repeating: 0, count: max(count, 64))
-        }
-        queries.withUnsafeBufferPointer { queries in
-            reasons.withUnsafeMutableBufferPointer { reasons in
-                untilDays.withUnsafeMutableBufferPointer { untilDays in
-                    guard let queries = queries.baseAddress, let reasons = reasons.baseAddress,
-                        let untilDays = untilDays.baseAddress
-                    else { return }
-                    index.check(
-                        queries: queries, count: count, today: today, now: now.microseconds, reasons: reasons,
-                        untilDays: untilDays)
-                }
-            }
-        }
+        index.check(
+            queries: queries, count: count, today: today, now: now.microseconds, reasons: reasons,
+            untilDays: untilDays)
         for position in 0..<count { body(streams[position], reasons[position], untilDays[position]) }
-        queries.removeAll(keepingCapacity: true)
-        streams.removeAll(keepingCapacity: true)
+        count = 0
     }
 }
 
-/// Working memory of one event loop for batches. Only that loop touches it.
+/// Working memory of one event loop. Only that loop touches it.
 final class CheckScratch: @unchecked Sendable {
+    /// The single checks of the burst that the loop works on.
+    let gathered = GatheredChecks()
     private let reasons: UnsafeMutablePointer<UInt8>
     private let untilDays: UnsafeMutablePointer<UInt16>
     /// Keys made from addresses; allocated with the first such batch.
@@ -121,17 +128,19 @@ final class CheckScratch: @unchecked Sendable {
     func keyAddresses(offsets: RawSpan, addresses: RawSpan, count: Int, _ keyer: AddressKeyer) {
         precondition(count <= Self.capacity, "a batch over its limit")
         let keys = ownKeys()
-        addresses.withUnsafeBytes { bytes in
-            var start = 0
-            for position in 0..<count {
-                let end = Int(offsets.load(UInt32.self, at: 4 * (position + 1)))
-                let address = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
-                start = end
-                switch keyer.key(of: address) {
-                case .success(let key): keys[position] = key
-                case .failure:
-                    keys[position] = RecipientKey(low: 0, high: 0)
-                    errors.append(Wire.ItemError(index: UInt32(position), code: .badAddress))
+        withUnsafeTemporaryAllocation(byteCount: AddressKeyer.roomByteCount, alignment: 16) { room in
+            addresses.withUnsafeBytes { bytes in
+                var start = 0
+                for position in 0..<count {
+                    let end = Int(offsets.load(UInt32.self, at: 4 * (position + 1)))
+                    let address = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+                    start = end
+                    switch keyer.key(of: address, in: room) {
+                    case .success(let key): keys[position] = key
+                    case .failure:
+                        keys[position] = RecipientKey(low: 0, high: 0)
+                        errors.append(Wire.ItemError(index: UInt32(position), code: .badAddress))
+                    }
                 }
             }
         }

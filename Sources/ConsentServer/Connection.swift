@@ -30,8 +30,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     @exclusivity(unchecked) var access = Access(clientName: "", scopes: [])
     @exclusivity(unchecked) var catalogue: CatalogueSnapshot
     @exclusivity(unchecked) var output = FrameWriter(minimumCapacity: 4096)
-    @exclusivity(unchecked) var gathered = GatheredChecks()
     let scratch: CheckScratch
+    let gathered: GatheredChecks
     /// Salts of the personal parts that writes bring.
     @exclusivity(unchecked) var salts = SaltPool()
     var streams: [UInt32: any ServerStream] = [:]
@@ -56,6 +56,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         self.eventLoop = eventLoop
         catalogue = core.board.current
         scratch = core.scratch(of: eventLoop)
+        gathered = scratch.gathered
         outputBytesMax = core.limits.outputHighWatermarkBytes
     }
 

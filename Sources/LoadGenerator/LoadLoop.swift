@@ -131,13 +131,22 @@ final class LoadLoop<Lane: LoadLane>: @unchecked Sendable {
                 self.pump()
             }
         } else {
+            // Not before the start: an answer from before it would not count.
             let now = consent_monotonic_nanoseconds()
-            for lane in lanes {
-                for slot in 0..<plan.inFlight { issue(lane, slot: slot, intended: now) }
-                lane.flush()
-            }
-            finishIfIdle()
+            let wait = start > now ? Int64(start - now) : 0
+            eventLoop.scheduleTask(in: .nanoseconds(wait)) { self.fillSlots() }
         }
+    }
+
+    /// Sends the first requests of a closed loop; each answer brings the next.
+    private func fillSlots() {
+        guard !isOver else { return }
+        let now = consent_monotonic_nanoseconds()
+        for (index, lane) in lanes.enumerated() where alive[index] {
+            for slot in 0..<plan.inFlight { issue(lane, slot: slot, intended: now) }
+            lane.flush()
+        }
+        finishIfIdle()
     }
 
     /// The counts of the run. After `over` only.

@@ -300,10 +300,47 @@ struct RuleTests {
                     let outcome = ContactProfile.outcome(
                         record: start, anchorDay: 0, channel: channel, purpose: purpose)
                     if outcome.isUndeliverable != (record[0] & 1 << (channel - 1) != 0) { wrong += 1 }
+                    // The way of checks, against the plain words.
+                    let found = withUnsafeBytes(of: (UInt64(0), UInt64(0))) { zeros in
+                        zeros.baseAddress.map {
+                            CellPlace(channel: channel, purpose: purpose)
+                                .find(record: start, anchorDay: 0, nothing: $0).outcome
+                        }
+                    }
+                    if found != outcome { wrong += 1 }
                 }
             }
         }
         #expect(wrong == 0)
         #expect(accepted > 1_000 && rejected > 500)
+    }
+
+    @Test("the table of answers says what the law's function says")
+    func answers() {
+        let days: [UInt16] = [0, 1, 19_999, 20_000, 20_001, .max]
+        let times: [Int64] = [.min, 0, 1_000_000, .max]
+        var wrong = 0
+        for code in UInt8.min...UInt8.max {
+            for isUndeliverable in [false, true] {
+                for isService in [false, true] {
+                    for untilDay in days {
+                        for today in days {
+                            for (now, invalidFrom) in times.flatMap({ now in times.map { (now, $0) } }) {
+                                let query = CheckQuery(
+                                    channel: 1, purpose: 1, isService: isService, today: today, now: now)
+                                let outcome = CellOutcome(
+                                    code: code, isUndeliverable: isUndeliverable, untilDay: untilDay)
+                                let reason = query.reason(for: outcome, noticeInvalidFrom: invalidFrom)
+                                let answer = AnswerTable.shared.answer(
+                                    FoundCell(outcome), isService: isService, today: today, now: now,
+                                    noticeInvalidFrom: invalidFrom)
+                                if answer != (reason, reason == 1 ? untilDay : 0) { wrong += 1 }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        #expect(wrong == 0)
     }
 }

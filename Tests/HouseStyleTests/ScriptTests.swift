@@ -7,24 +7,6 @@ import Testing
 
 @Suite("Scripts")
 struct ScriptTests {
-    /// Runs awk in the repository's root. Returns its output and its exit code.
-    private func awk(_ arguments: [String], input: String = "") throws -> (output: String, code: Int32) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["awk"] + arguments
-        process.currentDirectoryURL = Repository.root
-        process.environment = ProcessInfo.processInfo.environment.merging(["LC_ALL": "C"]) { $1 }
-        let stdin = Pipe(), stdout = Pipe()
-        process.standardInput = stdin
-        process.standardOutput = stdout
-        try process.run()
-        try stdin.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-        try stdin.fileHandleForWriting.close()
-        let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (String(decoding: output, as: UTF8.self), process.terminationStatus)
-    }
-
     /// What `swift test` may print, and what the summary must make of it. Printed by its name alone: the text
     /// of a planted failure would be counted by the very summary that is tested here.
     struct Run: CustomTestStringConvertible {
@@ -71,7 +53,7 @@ struct ScriptTests {
     @Test("the summary of a test run", arguments: runs)
     func summary(_ run: Run) throws {
         let arguments = ["-v", "status=\(run.status)", "-f", "tools/scripts/test-summary.awk"]
-        let result = try awk(arguments, input: run.log + "\n")
+        let result = try AwkProgram.run(arguments, input: run.log + "\n")
         let lastLine = result.output.split(separator: "\n").last.map(String.init)
         #expect(lastLine == run.lastLine)
         #expect((result.code == 0) == run.lastLine.hasSuffix(" 0 failed"))
@@ -105,16 +87,17 @@ struct ScriptTests {
             // mmmm nnnn
             """
         let program = ["-v", "columns=16", "-f", "tools/scripts/wrap-comments.awk"]
-        let once = try awk(program, input: before + "\n").output
+        let once = try AwkProgram.run(program, input: before + "\n").output
         #expect(once == after + "\n")
-        #expect(try awk(program, input: once).output == once)
+        #expect(try AwkProgram.run(program, input: once).output == once)
     }
 
     private func customers(seed: Int, today: String = "2026-03-01") throws -> [[Substring]] {
         let notices = ["lyon", "paris", "brussels", "market", "english", "preticked"]
         let variables =
             ["seed=\(seed)", "count=1200", "today=\(today)"] + notices.map { "notice_\($0)=\($0)" }
-        let result = try awk(variables.flatMap { ["-v", $0] } + ["-f", "tools/demo/customers.awk"])
+        let result = try AwkProgram.run(
+            variables.flatMap { ["-v", $0] } + ["-f", "tools/demo/customers.awk"])
         #expect(result.code == 0)
         return result.output.split(separator: "\n").map {
             $0.split(separator: ",", omittingEmptySubsequences: false)

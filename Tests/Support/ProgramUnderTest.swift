@@ -20,12 +20,14 @@ public final class ProgramUnderTest: @unchecked Sendable {
     /// - Parameters:
     ///   - input: what it reads as standard input.
     ///   - errorTerminal: a terminal that it writes errors to; nil: `wait` returns them.
+    ///   - environment: variables beside those of this process.
     public init(
         _ name: String, _ arguments: [String], input: FileHandle = .nullDevice,
-        errorTerminal: FileHandle? = nil
+        errorTerminal: FileHandle? = nil, environment: [String: String] = [:]
     ) throws {
         process.executableURL = Self.folder.appendingPathComponent(name)
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = input
         process.standardOutput = output
         if let errorTerminal {
@@ -102,10 +104,13 @@ public final class DaemonUnderTest: Sendable {
     public let address: String
 
     /// Starts it and waits until it serves.
-    public init(stateFolder: String, _ arguments: [String] = []) throws {
+    public init(
+        stateFolder: String, _ arguments: [String] = [], environment: [String: String] = [:]
+    ) throws {
         program = try ProgramUnderTest(
             "consentd",
-            ["serve", "--state-dir", stateFolder, "--listen", "127.0.0.1:0", "--quiet"] + arguments)
+            ["serve", "--state-dir", stateFolder, "--listen", "127.0.0.1:0", "--quiet"] + arguments,
+            environment: environment)
         guard let line = program.readLine(), line.hasPrefix("listening on ") else {
             throw DaemonError.didNotServe(program.wait().errors)
         }

@@ -6,9 +6,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "PlatformChecksum.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
+
+/// The same number, of which the compiler then knows nothing: it will not turn what follows from a comparison
+/// into a branch on it.
+static inline uint64_t consent_opaque_u64(uint64_t number) {
+    __asm__("" : "+r"(number));
+    return number;
+}
+
+/// How many bits are set.
+static inline uint64_t consent_count_ones_u64(uint64_t number) {
+#if defined(__x86_64__)
+    // Every processor with SSE 4.2 has the instruction; compilers for any x86-64 may not assume it.
+    if (__builtin_expect(consent_crc32c_has_instruction(), 1)) {
+        uint64_t count;
+        __asm__("popcntq %1, %0" : "=r"(count) : "r"(number) : "cc");
+        return count;
+    }
+#endif
+    return (uint64_t)__builtin_popcountll(number);
+}
 
 /// The same as consent_mask64_range_u8, a byte at a time: its oracle, and its fallback.
 static inline uint64_t consent_mask64_range_u8_portable(

@@ -1,9 +1,10 @@
-// Clocks, in nanoseconds.
+// Clocks, in nanoseconds, and how often the system took the processor away.
 
 #ifndef CONSENT_PLATFORM_TIME_H
 #define CONSENT_PLATFORM_TIME_H
 
 #include <stdint.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static inline uint64_t consent_clock_nanoseconds(clockid_t clock) {
@@ -28,6 +29,17 @@ static inline uint64_t consent_thread_cpu_nanoseconds(void) {
 /// CPU time that this process has used.
 static inline uint64_t consent_process_cpu_nanoseconds(void) {
     return consent_clock_nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/// How often this thread lost its processor to another one; 0 where the system does not tell.
+static inline uint64_t consent_thread_preemptions(void) {
+#if defined(__linux__)
+    struct rusage usage;
+    // 1 is RUSAGE_THREAD, which some headers declare only on request.
+    return getrusage((__typeof__(RUSAGE_SELF))1, &usage) == 0 ? (uint64_t)usage.ru_nivcsw : 0;
+#else
+    return 0;
+#endif
 }
 
 #endif
