@@ -96,12 +96,10 @@ import Testing
     }
 
     @Test func linesHaveTheirColumns() throws {
-        var histogram = LatencyHistogram()
-        histogram.record(nanoseconds: 2_500_000)
+        var interval = IntervalStatistics()
+        interval.latency.record(nanoseconds: 2_500_000)
         func second(_ start: Double) -> SecondSample {
-            SecondSample(
-                startSeconds: start, seconds: 1.001, requests: 1, units: 1, errors: 0,
-                latency: histogram.summary, histogram: EncodedHistogram(histogram))
+            SecondSample(startSeconds: start, seconds: 1.001, interval: interval, keepsHistogram: true)
         }
         let log = HistogramLog.text(
             of: [(nil, [second(0), second(1.001)]), ("writes", [second(0.5)])], startedAt: 1_700_000_000.25)

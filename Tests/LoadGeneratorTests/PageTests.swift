@@ -35,10 +35,13 @@ import Testing
         report.isVerified = true
         report.serverVersion = "1 <b>&\""
         for start in 0..<5 {
+            var interval = IntervalStatistics()
+            interval.requests = 400
+            interval.units = 40_000
+            interval.errors = start
+            interval.latency = report.result.statistics.intended
             report.result.seconds.append(
-                SecondSample(
-                    startSeconds: Double(start), seconds: 1, requests: 400, units: 40_000, errors: start,
-                    latency: report.result.statistics.intended.summary, histogram: nil))
+                SecondSample(startSeconds: Double(start), seconds: 1, interval: interval))
         }
         return report
     }
