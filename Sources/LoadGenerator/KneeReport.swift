@@ -175,8 +175,9 @@ package struct KneeReport: Sendable {
         func line(_ name: String, _ value: (LatencySummary) -> Double) -> Plot.Series {
             Plot.Series(
                 name: name, points: latencies.map { (x: $0.rate, y: value($1)) },
-                hints: latencies.map {
-                    "\(TextFormat.rate($0.rate))/s: \(TextFormat.microseconds(value($1))), \($0.outcome.rawValue)"
+                hints: latencies.map { point, latency in
+                    "\(TextFormat.rate(point.rate))/s: \(TextFormat.short(microseconds: value(latency))), "
+                        + point.outcome.rawValue
                 },
                 dots: latencies.map { point, _ in point.outcome == .met })
         }

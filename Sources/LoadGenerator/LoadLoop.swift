@@ -187,11 +187,12 @@ final class LoadLoop<Lane: LoadLane>: @unchecked Sendable {
         switch reply {
         case .answered(let units, let wrong):
             interval.record(units: units, nanoseconds: now - min(now, slot.intended))
+            // A wrong answer is one, warm-up or not.
+            statistics.wrong += wrong
             // Closed: what was answered within the window. Open: what was due within it, however late.
             guard isMeasured(plan.rate == nil ? now : slot.intended) else { return }
             statistics.requests += 1
             statistics.units += units
-            statistics.wrong += wrong
             statistics.service.record(nanoseconds: latency)
             if plan.rate != nil {
                 statistics.intended.record(nanoseconds: now - min(now, slot.intended))

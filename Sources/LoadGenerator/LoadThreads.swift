@@ -40,6 +40,23 @@ package struct SecondSample: Sendable {
     package var latency: LatencySummary
     /// All latencies, where the plan keeps them.
     package var histogram: EncodedHistogram?
+
+    /// - Parameters:
+    ///   - startSeconds: from the start of the measurement to that of the sample.
+    ///   - seconds: length.
+    ///   - interval: what was counted in it.
+    ///   - keepsHistogram: whether all latencies are kept.
+    package init(
+        startSeconds: Double, seconds: Double, interval: IntervalStatistics, keepsHistogram: Bool = false
+    ) {
+        self.startSeconds = startSeconds
+        self.seconds = seconds
+        requests = interval.requests
+        units = interval.units
+        errors = interval.errors
+        latency = interval.latency.summary
+        histogram = keepsHistogram ? EncodedHistogram(interval.latency) : nil
+    }
 }
 
 /// Moments on the monotonic clock.
@@ -171,9 +188,7 @@ struct LoadThreads<Lane: LoadLane>: ReadyLoad {
                 samples.append(
                     SecondSample(
                         startSeconds: Double(last - measureFrom) / 1e9, seconds: Double(now - last) / 1e9,
-                        requests: interval.requests, units: interval.units, errors: interval.errors,
-                        latency: interval.latency.summary,
-                        histogram: plan.keepsHistograms ? EncodedHistogram(interval.latency) : nil))
+                        interval: interval, keepsHistogram: plan.keepsHistograms))
             }
             if let progress, !isCancelled {
                 progress(

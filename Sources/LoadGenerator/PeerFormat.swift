@@ -4,7 +4,7 @@
 // just like it. Under it stands one byte: the character '0' with a bit set for each purpose that is allowed.
 //
 //   redis, get          GET key · MGET key …        $1 7 · *n $1 7 $-1 …
-//   redis, smismember   SMISMEMBER allowed:P key …  *n :1 :0 …          a set of allowed keys for each purpose
+//   redis, smismember   SMISMEMBER allowed:P key …  *n :1 :0 …          a set of allowed keys a purpose
 //   memcached, get      get KEY …                   VALUE KEY 0 1 7 … END
 //
 // memcached's keys are base64url, for they may hold no space. Invariant: the answer to a request about known

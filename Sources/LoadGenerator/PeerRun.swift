@@ -29,8 +29,8 @@ package enum PeerRun {
 
         /// For people, lines with their ends.
         package var text: String {
-            "seed \(population.seed): \(TextFormat.grouped(population.recipients)) recipients for \(name), in "
-                + "\(TextFormat.fixed(seconds, 1)) s\n"
+            "seed \(population.seed): \(TextFormat.grouped(population.recipients)) recipients "
+                + "for \(name), in \(TextFormat.fixed(seconds, 1)) s\n"
         }
     }
 

@@ -150,7 +150,6 @@ extension RunReport {
     /// The report as one page of HTML.
     package var html: String {
         let latency = latencies.first?.histogram.summary ?? LatencySummary()
-        let isGood = exitCode == .done
         var reasons = invalidReasons
         if wrongCount > 0 { reasons.insert("\(TextFormat.grouped(wrongCount)) answers were wrong", at: 0) }
         let errors = RunReport.errorText(result.statistics)
@@ -180,8 +179,14 @@ extension RunReport {
         body += ReportPage.section("Settings", settings)
         return ReportPage.html(
             title: title, subtitle: headline,
-            verdict: (wrongCount > 0 ? "wrong answers" : isGood ? "valid run" : "not a valid run", isGood),
+            verdict: (verdict, exitCode == .done),
             reasons: reasons, figures: figures, body: body)
+    }
+
+    private var verdict: String {
+        if wrongCount > 0 { return "wrong answers" }
+        if !invalidReasons.isEmpty { return "not a valid run" }
+        return exitCode == .done ? "valid run" : "errors"
     }
 
     /// What was run, where, and what it cost.

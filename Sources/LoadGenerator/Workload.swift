@@ -95,7 +95,7 @@ package struct RunStatistics: Sendable {
     package var requests = 0
     /// Checks or writes in them.
     package var units = 0
-    /// Wrong answers among them.
+    /// Wrong answers, those of the warm-up included.
     package var wrong = 0
     /// Requests answered with an error, by status.
     package var errors: [UInt16: Int] = [:]

@@ -61,6 +61,7 @@ struct Callers: AsyncParsableCommand {
 
     func run() async throws {
         let report = try await ConsentLoad.perform { () throws(LoadError) in
+            try output.refuse("callers", csv: true, hlog: true, html: true)
             let report = try await CallerRun.run(try options())
             try output.write(text: report.text, json: report.json)
             return report

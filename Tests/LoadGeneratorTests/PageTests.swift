@@ -35,10 +35,13 @@ import Testing
         report.isVerified = true
         report.serverVersion = "1 <b>&\""
         for start in 0..<5 {
+            var interval = IntervalStatistics()
+            interval.requests = 400
+            interval.units = 40_000
+            interval.errors = start
+            interval.latency = report.result.statistics.intended
             report.result.seconds.append(
-                SecondSample(
-                    startSeconds: Double(start), seconds: 1, requests: 400, units: 40_000, errors: start,
-                    latency: report.result.statistics.intended.summary, histogram: nil))
+                SecondSample(startSeconds: Double(start), seconds: 1, interval: interval))
         }
         return report
     }
@@ -49,7 +52,7 @@ import Testing
         for part in [
             "Latency by percentile", "Latency over time", "Rate over time", "<title>100.0 k checks a second",
             "intended", "send lag", "1 &lt;b&gt;&amp;&quot;", "prefers-color-scheme: dark", "@media print",
-            "not a valid run", "2 RESOURCE_EXHAUSTED",
+            "<span class=\"verdict bad\">errors</span>", "2 RESOURCE_EXHAUSTED",
         ] {
             #expect(html.contains(part), "\(part) is missing")
         }
