@@ -44,7 +44,7 @@ let package = Package(
         .target(name: "CPlatform"),
         .target(name: "CScrub", dependencies: ["CSQLite"]),
         .target(name: "WireProtocol", dependencies: ["CPlatform", "CZlib"], swiftSettings: strict),
-        .target(name: "ConsentDomain", dependencies: ["CIdn2", crypto], swiftSettings: strict),
+        .target(name: "ConsentDomain", dependencies: ["CPlatform", "CIdn2", crypto], swiftSettings: strict),
         .target(name: "ConsentProof", dependencies: [crypto], swiftSettings: strict),
         .target(name: "ProtogenCore", path: "tools/protogen/Core", swiftSettings: strict),
 

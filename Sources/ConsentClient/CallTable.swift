@@ -55,10 +55,9 @@ package struct CallTable<Call> {
     package mutating func remove(_ stream: UInt32) -> Call? {
         let index = Int(stream) & mask
         guard stream != 0, slots[index].stream == stream else { return nil }
-        let call = slots[index].call
-        slots[index] = Slot()
         count -= 1
-        return call
+        slots[index].stream = 0
+        return slots[index].call.take()
     }
 
     /// Takes all calls out, in the order in which they began (numbers may have started again at 1: by

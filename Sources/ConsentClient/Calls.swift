@@ -8,23 +8,28 @@ import NIOCore
 
 /// When a call must be over, and how long that was from its start (for the error).
 struct Deadline: Sendable {
-    var at: NIODeadline
-    var limit: Duration
+    /// When the call was made.
+    let asked = NIODeadline.now()
+    let at: NIODeadline
+
+    /// How long that was from the call's start.
+    var limit: Duration { .nanoseconds((at - asked).nanoseconds) }
+
+    /// `limit` from now.
+    init(after limit: TimeAmount) { at = asked + limit }
 
     /// `limit` from now; nil: never.
     init(after limit: Duration?) {
-        self.limit = limit ?? .zero
-        guard let limit else {
-            at = .distantFuture
-            return
-        }
-        at = .now() + TimeAmount(limit)
+        at = if let limit { asked + TimeAmount(limit) } else { .distantFuture }
     }
 
     /// Microseconds left, for a request's header: at least 1; 0 for never.
-    func microsecondsLeft(_ now: NIODeadline) -> UInt32 {
-        guard at != .distantFuture else { return 0 }
-        return UInt32(clamping: max((at - now).nanoseconds / 1_000, 1))
+    func microsecondsLeft(_ now: NIODeadline) -> UInt32 { Self.microsecondsLeft(until: at, now) }
+
+    /// Microseconds left until a time, for a request's header: at least 1; 0 for never.
+    static func microsecondsLeft(until time: NIODeadline, _ now: NIODeadline) -> UInt32 {
+        guard time != .distantFuture else { return 0 }
+        return UInt32(clamping: max((time - now).nanoseconds / 1_000, 1))
     }
 }
 
@@ -37,7 +42,15 @@ struct WaitingCheck: Sendable {
     var attempts = 0
     /// Not part of a batch again: its own minimum sequence is what it asked for.
     var goesAlone = false
+    /// The caller runs on Swift's threads, and may be woken there.
+    let runsOnPool: Bool
     let continuation: UnsafeContinuation<CheckAnswer, Never>
+}
+
+/// Checks that were sent as one batch.
+final class CheckBatch {
+    /// By position; nil: that caller no longer waits.
+    var checks: [WaitingCheck?] = []
 }
 
 /// What a unary call comes back with: the body of the response, or why there is none.
@@ -66,18 +79,26 @@ struct WaitingStream: Sendable {
 /// What the table of calls in flight holds.
 enum CallInFlight {
     case check(WaitingCheck)
-    /// Coalesced checks by position; nil: that caller no longer waits.
-    case batch([WaitingCheck?])
+    case batch(CheckBatch)
     case unary(WaitingCall)
     case stream(WaitingStream)
     /// Nobody waits any more; the server's answer is still to come.
     case abandoned
 
+    /// Checks in it.
+    var checkCount: Int {
+        switch self {
+        case .check: 1
+        case .batch(let batch): batch.checks.count
+        case .unary, .stream, .abandoned: 0
+        }
+    }
+
     /// When the first of its callers gives up.
     var deadline: NIODeadline {
         switch self {
         case .check(let check): check.deadline.at
-        case .batch(let checks): checks.lazy.compactMap { $0?.deadline.at }.min() ?? .distantFuture
+        case .batch(let batch): batch.checks.lazy.compactMap { $0?.deadline.at }.min() ?? .distantFuture
         case .unary(let call): call.deadline.at
         case .stream(let stream): stream.deadline.at
         case .abandoned: .distantFuture
@@ -88,18 +109,26 @@ enum CallInFlight {
 /// Callers to wake up: collected while a read is worked through, resumed together after it, so that the first
 /// one woken does not compete with the rest of the read.
 struct Wakeups {
-    private var checks: [(UnsafeContinuation<CheckAnswer, Never>, CheckAnswer)] = []
+    /// Callers on Swift's threads from which on the waker wakes them.
+    private static let handedOverMin = 4
+
+    private var checks: [CheckWakeup] = []
+    private var checksOnPool: [CheckWakeup] = []
     private var calls: [(UnsafeContinuation<CallResult, Never>, CallResult)] = []
 
     mutating func add(_ check: WaitingCheck, _ answer: CheckAnswer) {
-        checks.append((check.continuation, answer))
+        let wakeup = CheckWakeup(continuation: check.continuation, answer: answer)
+        if check.runsOnPool { checksOnPool.append(wakeup) } else { checks.append(wakeup) }
     }
     mutating func add(_ call: WaitingCall, _ result: CallResult) { calls.append((call.continuation, result)) }
 
-    /// Resumes all and forgets them.
-    mutating func resumeAll() {
-        for (continuation, answer) in checks { continuation.resume(returning: answer) }
+    /// Resumes all and forgets them; `waker` does that for many on Swift's threads.
+    mutating func resumeAll(_ waker: CallerWaker?) {
+        if let waker, checksOnPool.count >= Self.handedOverMin { waker.wake(&checksOnPool) }
+        for wakeup in checksOnPool { wakeup.continuation.resume(returning: wakeup.answer) }
+        for wakeup in checks { wakeup.continuation.resume(returning: wakeup.answer) }
         for (continuation, result) in calls { continuation.resume(returning: result) }
+        checksOnPool.removeAll(keepingCapacity: true)
         checks.removeAll(keepingCapacity: true)
         calls.removeAll(keepingCapacity: true)
     }

@@ -76,6 +76,19 @@ public struct CheckAnswer: Hashable, Sendable {
             self.decision == .allow && validUntil != 0 ? Timestamp(microseconds: validUntil) : nil
     }
 
+    /// One item of a batch, as a single check would have been answered.
+    ///
+    /// - Parameters:
+    ///   - whole: `.deny`, or `.indeterminate` when nothing could be answered.
+    ///   - isSet: the item's bit.
+    ///   - day: on which the consent ends, since 1970-01-01; 0: none.
+    init(whole: Decision, isSet: Bool, reason: UInt8, day: UInt16, sequence: UInt64, now: Timestamp) {
+        let decision = whole != .deny ? whole : isSet ? .allow : .deny
+        self.init(
+            decision: decision.rawValue, reason: reason, sequence: sequence, now: now,
+            validUntil: Int64(day) * 86_400_000_000)
+    }
+
     /// No answer: do not send.
     init(failure: ConsentClientError) {
         decision = .indeterminate
@@ -166,13 +179,10 @@ public struct BatchAnswer: Sendable {
             return CheckAnswer(failure: .rejected(rejection))
         }
         let isSet = allow[index >> 3] & 1 << UInt8(index & 7) != 0
-        let decision =
-            whole != .deny ? whole.rawValue : isSet ? Decision.allow.rawValue : Decision.deny.rawValue
-        let reason = reasons.isEmpty ? (isSet ? Reason.consent.rawValue : 0) : reasons[index]
-        let day = validDays.isEmpty ? 0 : Int64(validDays[index])
         return CheckAnswer(
-            decision: decision, reason: reason, sequence: sequence, now: now ?? .epoch,
-            validUntil: day * 86_400_000_000)
+            whole: whole, isSet: isSet,
+            reason: reasons.isEmpty ? (isSet ? Reason.consent.rawValue : 0) : reasons[index],
+            day: validDays.isEmpty ? 0 : validDays[index], sequence: sequence, now: now ?? .epoch)
     }
 
     init(count: Int, failure: ConsentClientError) {
@@ -189,12 +199,17 @@ public struct BatchAnswer: Sendable {
         validDays = []
     }
 
+    /// What an item without an allow comes to: anything but a denial is no answer.
+    static func whole(_ view: Wire.CheckBatchResponseView) -> Decision {
+        view.whole.rawValue == Decision.deny.rawValue ? .deny : .indeterminate
+    }
+
     /// Reads a response's body. A response about another number of items is malformed.
     init(decoding body: RawSpan, expecting count: Int) throws(WireError) {
         let view = try Wire.CheckBatchResponseView(body)
         guard Int(view.count) == count else { throw .badCount(count: Int(view.count), limit: count) }
         self.count = count
-        whole = view.whole.rawValue == Decision.deny.rawValue ? .deny : .indeterminate
+        whole = Self.whole(view)
         sequence = view.sequence
         now = Timestamp(microseconds: view.now)
         earliestExpiry = view.earliestExpiry == 0 ? nil : Timestamp(microseconds: view.earliestExpiry)

@@ -26,19 +26,18 @@ extension ClientCore {
 
     /// All frames of a read were worked through.
     func readEnded() {
-        pump()
-        finishTurn()
+        turn()
     }
 
     private func ended(_ header: FrameHeader, _ body: RawSpan, _ connection: Connection) {
         guard let call = table.remove(header.stream) else { return }
         connection.state.endCall()
+        unanswered -= call.checkCount
         if case .stream(let stream) = call { streamNumbers[stream.id] = nil }
         if case .abandoned = call { return }
         do throws(WireError) {
-            var scratch = FrameWriter(minimumCapacity: 64)
             try header.withPayload(
-                of: body, bodyBytesMax: connection.state.agreement.bodyBytesMax, scratch: &scratch
+                of: body, bodyBytesMax: connection.state.agreement.bodyBytesMax, scratch: &inflated
             ) { payload throws(WireError) in
                 if header.status == .ok {
                     try succeeded(call, payload)
@@ -64,36 +63,60 @@ extension ClientCore {
                     decision: response.decision.rawValue, reason: response.reason.rawValue,
                     sequence: response.sequence, now: Timestamp(microseconds: response.now),
                     validUntil: response.validUntil))
-        case .batch(let checks): answer(checks, try BatchAnswer(decoding: payload, expecting: checks.count))
+        case .batch(let batch):
+            try answer(batch, payload)
+            spare.keep(batch)
         case .unary(let call): wakeups.add(call, .success(payload.array(0..<payload.byteCount)))
         case .stream(let stream): stream.items.finish(nil)
         case .abandoned: break
         }
     }
 
-    /// Answers to coalesced checks. One that was held back only by another caller's minimum sequence goes out
-    /// again.
-    private func answer(_ checks: [WaitingCheck?], _ batch: BatchAnswer) {
-        noteSequence(batch.sequence)
-        for (position, check) in checks.enumerated() {
-            guard var check else { continue }
-            let answer = batch.answer(position)
-            if answer.reason == .notFresh, check.question.minimumSequence <= batch.sequence, !check.goesAlone
-            {
-                check.goesAlone = true
-                waitingChecks.append(check)
-            } else {
-                wakeups.add(check, answer)
-            }
+    /// Answers to coalesced checks.
+    private func answer(_ batch: CheckBatch, _ payload: RawSpan) throws(WireError) {
+        let view = try Wire.CheckBatchResponseView(payload)
+        let count = batch.checks.count
+        let allow = view.allow
+        let reasons = view.reasons
+        let days = view.validDays
+        guard Int(view.count) == count, view.errorCount == 0, view.receiptLength == 0,
+            reasons.byteCount == count, days.byteCount == 2 * count
+        else {
+            let answers = try BatchAnswer(decoding: payload, expecting: count)
+            noteSequence(answers.sequence)
+            for position in 0..<count { answer(batch.checks[position], answers.answer(position)) }
+            return
+        }
+        noteSequence(view.sequence)
+        let whole = BatchAnswer.whole(view)
+        for position in 0..<count {
+            answer(
+                batch.checks[position],
+                CheckAnswer(
+                    whole: whole,
+                    isSet: allow.load(UInt8.self, at: position >> 3) & 1 << UInt8(position & 7) != 0,
+                    reason: reasons.load(UInt8.self, at: position),
+                    day: days.load(UInt16.self, at: 2 * position), sequence: view.sequence,
+                    now: Timestamp(microseconds: view.now)))
+        }
+    }
+
+    /// One of them. A check that was held back only by another caller's minimum sequence goes out again.
+    private func answer(_ check: WaitingCheck?, _ answer: CheckAnswer) {
+        guard var check else { return }
+        if answer.reason == .notFresh, check.question.minimumSequence <= answer.sequence, !check.goesAlone {
+            check.goesAlone = true
+            waitingChecks.append(check)
+        } else {
+            wakeups.add(check, answer)
         }
     }
 
     private func item(_ header: FrameHeader, _ body: RawSpan, _ connection: Connection) {
         guard case .stream(let stream)? = table[header.stream] else { return }
         do throws(WireError) {
-            var scratch = FrameWriter(minimumCapacity: 64)
             try header.withPayload(
-                of: body, bodyBytesMax: connection.state.agreement.bodyBytesMax, scratch: &scratch
+                of: body, bodyBytesMax: connection.state.agreement.bodyBytesMax, scratch: &inflated
             ) { payload throws(WireError) in
                 stream.items.append(payload.array(0..<payload.byteCount))
             }
@@ -134,8 +157,8 @@ extension ClientCore {
             } else {
                 wakeups.add(check, CheckAnswer(failure: error))
             }
-        case .batch(let checks):
-            for case let check? in checks { failed(.check(check), error) }
+        case .batch(let batch):
+            for case let check? in batch.checks { failed(.check(check), error) }
         case .unary(let waiting):
             if again(waiting.isIdempotent, waiting.attempts, waiting.deadline) {
                 park(call, attempts: waiting.attempts, error, now)
@@ -164,7 +187,7 @@ extension ClientCore {
         switch call {
         case .check(let check): waitingChecks.append(check)
         case .unary(let waiting): waitingCalls.append(waiting)
-        case .batch(let checks): waitingChecks.append(contentsOf: checks.compactMap { $0 })
+        case .batch(let batch): waitingChecks.append(contentsOf: batch.checks.lazy.compactMap { $0 })
         case .stream(let stream): waitingStreams.append(stream)
         case .abandoned: break
         }
@@ -173,6 +196,7 @@ extension ClientCore {
     /// Nobody waits for this stream any more: the server hears of it, the number stays taken until it
     /// answers.
     func abandon(_ stream: UInt32, _ connection: Connection) {
+        unanswered -= table[stream]?.checkCount ?? 0
         table.replace(stream, by: .abandoned)
         writer.appendFrame(.cancel, stream: stream)
     }

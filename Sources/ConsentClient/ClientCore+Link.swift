@@ -127,6 +127,7 @@ extension ClientCore {
         link = .pausing
         writer.removeAll()
         streamNumbers.removeAll()
+        unanswered = 0
         for (stream, call) in table.removeAll() {
             let wasNotExecuted = connection.state.wasNotExecuted(stream)
             failed(call, wasNotExecuted ? Self.notTakenUp : error)
@@ -143,8 +144,8 @@ extension ClientCore {
     private func attemptFailed(_ error: ConsentClientError) {
         guard case .connecting = link else { return }
         if let firstConnection {
-            link = .closed
             self.firstConnection = nil
+            closed()
             return firstConnection.fail(error)
         }
         switch error {
@@ -187,7 +188,7 @@ extension ClientCore {
 
     /// Wakes callers up, and ends a connection that has nothing more to do.
     func finishTurn() {
-        wakeups.resumeAll()
+        wakeups.resumeAll(waker)
         switch link {
         case .open(let connection) where connection.state.phase == .leaving && !hasCallsInFlight:
             connection.down(.connectionLost(why: "the server drains"))
@@ -197,7 +198,7 @@ extension ClientCore {
         case .idle, .pausing, .connecting:
             guard !closing.isEmpty else { return }
             endCalls { _, _ in .closed }
-            wakeups.resumeAll()
+            wakeups.resumeAll(waker)
             closed()
         default: break
         }
@@ -220,5 +221,7 @@ extension ClientCore {
         timer = nil
         for promise in closing { promise.succeed() }
         closing = []
+        waker?.end()
+        waker = nil
     }
 }

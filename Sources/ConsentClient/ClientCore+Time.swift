@@ -51,57 +51,50 @@ extension ClientCore {
             stream.items.finish(error)
             return true
         }
-        parked.removeAll { endCall($0.call, reason).isOver }
+        parked.removeAll { endCall($0.call, reason) }
         guard case .open(let connection) = link else { return }
-        var changes: [(UInt32, CallInFlight?)] = []
+        var ended: [UInt32] = []
         table.forEach { stream, call in
-            let outcome = endCall(call, reason)
-            if outcome.isOver {
-                changes.append((stream, nil))
-            } else if let rest = outcome.rest {
-                changes.append((stream, rest))
-            }
+            if endCall(call, reason) { ended.append(stream) }
         }
-        for (stream, rest) in changes {
-            if let rest {
-                table.replace(stream, by: rest)
-            } else {
-                if case .stream(let ended)? = table[stream] { streamNumbers[ended.id] = nil }
-                abandon(stream, connection)
-            }
+        for stream in ended {
+            if case .stream(let ended)? = table[stream] { streamNumbers[ended.id] = nil }
+            abandon(stream, connection)
         }
         flush(connection)
     }
 
     /// Ends one call where `reason` gives an error; of a batch, the callers that it names.
+    ///
+    /// - Returns: whether nobody waits for the call any more.
     private func endCall(
         _ call: CallInFlight, _ reason: (Deadline, UInt64) -> ConsentClientError?
-    ) -> (isOver: Bool, rest: CallInFlight?) {
+    ) -> Bool {
         switch call {
-        case .abandoned: return (false, nil)
+        case .abandoned: return false
         case .check(let check):
-            guard let error = reason(check.deadline, check.id) else { return (false, nil) }
+            guard let error = reason(check.deadline, check.id) else { return false }
             wakeups.add(check, CheckAnswer(failure: error))
         case .unary(let waiting):
-            guard let error = reason(waiting.deadline, waiting.id) else { return (false, nil) }
+            guard let error = reason(waiting.deadline, waiting.id) else { return false }
             wakeups.add(waiting, .failure(error))
         case .stream(let stream):
-            guard let error = reason(stream.deadline, stream.id) else { return (false, nil) }
+            guard let error = reason(stream.deadline, stream.id) else { return false }
             stream.items.finish(error)
-        case .batch(var checks):
-            var changed = false
-            for position in checks.indices {
-                guard let check = checks[position], let error = reason(check.deadline, check.id) else {
-                    continue
+        case .batch(let batch):
+            var isLeft = false
+            for position in batch.checks.indices {
+                guard let check = batch.checks[position] else { continue }
+                if let error = reason(check.deadline, check.id) {
+                    wakeups.add(check, CheckAnswer(failure: error))
+                    batch.checks[position] = nil
+                } else {
+                    isLeft = true
                 }
-                wakeups.add(check, CheckAnswer(failure: error))
-                checks[position] = nil
-                changed = true
             }
-            guard changed else { return (false, nil) }
-            if checks.contains(where: { $0 != nil }) { return (false, .batch(checks)) }
+            return !isLeft
         }
-        return (true, nil)
+        return true
     }
 
     /// The next time at which something is over, due or too silent.

@@ -1,8 +1,8 @@
 // The client on its event loop: the queues of calls, the one connection, and what happens to both over time.
 //
 //   callers ──submit──► Submissions (lock) ──one turn──► waiting ──pump──► in flight ──answer──► callers
-//                                                           ▲                  │
-//                                                           └── sent again ────┘
+//      │                                                 ▲  ▲                  │
+//      └── on the loop already: no lock ─────────────────┘  └── sent again ────┘
 //
 // Why one object on one loop: nothing below the submissions needs a lock, and whatever callers submit during
 // one turn of the loop leaves in one write.
@@ -40,12 +40,16 @@ final class ClientCore: @unchecked Sendable {
         var streams: [WaitingStream] = []
         var cancellations: [UInt64] = []
         var credits: [(id: UInt64, count: UInt32)] = []
+        var jobs: [UnownedJob] = []
         var isDrainScheduled = false
+        var hold: Hold?
     }
 
     let address: ServerAddress
     let configuration: ConsentClient.Configuration
     let loop: any EventLoop
+    /// Time for a check that states none.
+    let checkTimeout: TimeAmount
     let submissions = Mutex(Submissions())
     /// What the server said of itself last.
     let serverInfo = Mutex<ServerInfo?>(nil)
@@ -55,28 +59,48 @@ final class ClientCore: @unchecked Sendable {
 
     // MARK: Event loop
 
-    var link = Link.idle
-    var table = CallTable<CallInFlight>(callsMax: Wire.Limits.inFlightDefault)
-    var waitingChecks: [WaitingCheck] = []
-    var waitingCalls = CircularBuffer<WaitingCall>()
-    var waitingStreams = CircularBuffer<WaitingStream>()
+    // One thread touches these, so their exclusive access is not checked at run time.
+    @exclusivity(unchecked) var link = Link.idle
+    @exclusivity(unchecked) var table = CallTable<CallInFlight>(callsMax: Wire.Limits.inFlightDefault)
+    @exclusivity(unchecked) var waitingChecks: [WaitingCheck] = []
+    @exclusivity(unchecked) var waitingCalls = CircularBuffer<WaitingCall>()
+    @exclusivity(unchecked) var waitingStreams = CircularBuffer<WaitingStream>()
+    @exclusivity(unchecked) var wakeups = Wakeups()
+    @exclusivity(unchecked) var writer = FrameWriter(minimumCapacity: 1 << 16)
+    /// Where a payload is inflated.
+    @exclusivity(unchecked) var inflated = FrameWriter(minimumCapacity: 64)
+    /// Tasks on the loop that can run.
+    @exclusivity(unchecked) var jobs: [UnownedJob] = []
+    /// Whether what is asked and woken now is seen to before the loop goes on.
+    @exclusivity(unchecked) var isInTurn = false
+    @exclusivity(unchecked) var isTurnScheduled = false
+    /// Checks that were sent and not answered.
+    @exclusivity(unchecked) var unanswered = 0
+    /// Checks asked on the loop since the last pump, and how many leave together.
+    @exclusivity(unchecked) var askedSincePump = 0
+    @exclusivity(unchecked) var partSize = 1
+    /// Turns for which a part that is too small may still wait.
+    @exclusivity(unchecked) var patience = 0
+    /// Wakes callers on Swift's threads; nil once the client is closed.
+    var waker: CallerWaker?
+    /// Memory that turns use again.
+    @exclusivity(unchecked) var spare = SpareMemory()
     /// Calls that are sent again at a time, not at once.
     var parked: [(due: NIODeadline, call: CallInFlight)] = []
     var streamNumbers: [UInt64: UInt32] = [:]
-    var wakeups = Wakeups()
-    var writer = FrameWriter(minimumCapacity: 1 << 16)
     var budget: RetryBudget
     var backoff: Backoff
     var refusedRegister: RegisterChange?
     var timer: (at: NIODeadline, task: Scheduled<Void>)?
     var firstConnection: EventLoopPromise<Void>?
     /// Who waits for the end; not empty: no new calls.
-    var closing: [EventLoopPromise<Void>] = []
+    @exclusivity(unchecked) var closing: [EventLoopPromise<Void>] = []
 
     init(address: ServerAddress, configuration: ConsentClient.Configuration, loop: any EventLoop) {
         self.address = address
         self.configuration = configuration
         self.loop = loop
+        checkTimeout = TimeAmount(configuration.timeout ?? .seconds(1))
         budget = RetryBudget(capacity: configuration.retryBudget)
         backoff = Backoff(base: configuration.reconnectBase, limit: configuration.reconnectMax)
     }
@@ -96,39 +120,68 @@ final class ClientCore: @unchecked Sendable {
         if mustSchedule { loop.execute { self.drain() } }
     }
 
+    /// Hands a check over; `onLoop`: the caller is there; `isCancelled`: nobody waits for its answer.
+    func submit(_ check: WaitingCheck, onLoop: Bool, isCancelled: Bool) {
+        if onLoop && !isCancelled {
+            enqueue(check)
+            return askedOnLoop(check.deadline.at)
+        }
+        let mustSchedule = submissions.withLock { submissions in
+            submissions.checks.append(check)
+            if isCancelled { submissions.cancellations.append(check.id) }
+            if submissions.isDrainScheduled { return false }
+            if !isCancelled, let hold = submissions.hold, submissions.checks.count < hold.checks,
+                check.deadline.asked < hold.until
+            {
+                return false
+            }
+            submissions.isDrainScheduled = true
+            return true
+        }
+        if mustSchedule { loop.execute { self.drain() } }
+    }
+
     func cancel(_ id: UInt64) { submit { $0.cancellations.append(id) } }
 
     // MARK: Turn of the loop
 
     /// Takes over what callers submitted since the last turn, and sends what can be sent.
-    private func drain() {
-        var batch = Submissions()
+    func drain() {
         submissions.withLock { submissions in
-            swap(&batch.checks, &submissions.checks)
-            swap(&batch.calls, &submissions.calls)
-            swap(&batch.streams, &submissions.streams)
-            swap(&batch.cancellations, &submissions.cancellations)
-            swap(&batch.credits, &submissions.credits)
+            swap(&spare.taken, &submissions)
             submissions.isDrainScheduled = false
+            submissions.hold = spare.taken.hold
         }
         var earliest = NIODeadline.distantFuture
-        for check in batch.checks {
+        for check in spare.taken.checks {
             earliest = min(earliest, check.deadline.at)
             enqueue(check)
         }
-        for call in batch.calls {
+        for call in spare.taken.calls {
             earliest = min(earliest, call.deadline.at)
             enqueue(call)
         }
-        for stream in batch.streams {
+        for stream in spare.taken.streams {
             earliest = min(earliest, stream.deadline.at)
             if let error = refusal { stream.items.finish(error) } else { waitingStreams.append(stream) }
         }
-        if !batch.cancellations.isEmpty { giveUp(Set(batch.cancellations)) }
-        for (id, count) in batch.credits { grantCredit(id, count) }
+        if !spare.taken.cancellations.isEmpty { giveUp(Set(spare.taken.cancellations)) }
+        for (id, count) in spare.taken.credits { grantCredit(id, count) }
+        jobs.append(contentsOf: spare.taken.jobs)
+        spare.taken.removeAll()
         pump()
-        finishTurn()
+        turn()
         if earliest != .distantFuture { scheduleExpiry(earliest) }
+    }
+
+    /// Wakes callers up, lets those on this thread ask again, and sends what can be sent.
+    func turn() {
+        isInTurn = true
+        wakeups.resumeAll(waker)
+        runJobs()
+        sendOrWait()
+        isInTurn = false
+        finishTurn()
     }
 
     /// Why nothing can be sent now or later; nil: it can.
@@ -151,159 +204,37 @@ final class ClientCore: @unchecked Sendable {
     private func enqueue(_ call: WaitingCall) {
         if let error = refusal { wakeups.add(call, .failure(error)) } else { waitingCalls.append(call) }
     }
+}
 
-    /// Sends what waits, as far as the connection takes calls, in one write.
-    func pump() {
-        guard case .open(let connection) = link, connection.state.phase == .open else { return }
-        let now = NIODeadline.now()
-        while let stream = waitingStreams.first {
-            guard let number = beginCall(connection) else { break }
-            waitingStreams.removeFirst()
-            send(stream, as: number, connection, now)
-        }
-        while var call = waitingCalls.first {
-            guard call.body.count <= connection.state.agreement.bodyBytesMax else {
-                waitingCalls.removeFirst()
-                let limit = connection.state.agreement.bodyBytesMax
-                wakeups.add(call, .failure(.invalidRequest(Self.tooLong(call.body.count, limit: limit))))
-                continue
-            }
-            guard let number = beginCall(connection) else { break }
-            waitingCalls.removeFirst()
-            call.attempts += 1
-            send(call, as: number, connection, now)
-        }
-        if !waitingChecks.isEmpty { sendChecks(connection, now) }
-        flush(connection)
+/// Arrays that one turn leaves to the next, empty but with their memory.
+struct SpareMemory {
+    /// What the loop took over from callers; empty between two turns.
+    var taken = ClientCore.Submissions()
+    /// The checks that are being sent, and their group keys.
+    var checks: [WaitingCheck] = []
+    var keys: [UInt64] = []
+    var coalescing = Coalescing()
+    private var batches: [CheckBatch] = []
+
+    /// A batch without checks.
+    mutating func takeBatch() -> CheckBatch { batches.popLast() ?? CheckBatch() }
+
+    /// Keeps the memory of a batch that was answered, of a few.
+    mutating func keep(_ batch: CheckBatch) {
+        guard batches.count < 64 else { return }
+        batch.checks.removeAll(keepingCapacity: true)
+        batches.append(batch)
     }
+}
 
-    static func tooLong(_ bytes: Int, limit: Int) -> String {
-        "the request takes \(bytes) bytes and the server accepts \(limit): split it"
-    }
-
-    /// A stream number for one more call; nil when the connection takes no more now.
-    private func beginCall(_ connection: Connection) -> UInt32? {
-        connection.state.beginCall { table.isTaken($0) }
-    }
-
-    func flush(_ connection: Connection) {
-        guard writer.count > 0 else { return }
-        var buffer = connection.channel.allocator.buffer(capacity: writer.count)
-        writer.withBytes { bytes in _ = buffer.writeBytes(bytes) }
-        writer.removeAll()
-        connection.channel.writeAndFlush(buffer, promise: nil)
-    }
-
-    // MARK: Sending
-
-    private func send(_ call: WaitingCall, as stream: UInt32, _ connection: Connection, _ now: NIODeadline) {
-        let frame = writer.beginFrame(
-            .request, code: call.method, stream: stream, value: call.deadline.microsecondsLeft(now))
-        writer.append(call.body.span.bytes)
-        writer.endFrame(frame, compressIfUseful: connection.state.agreement.allowsCompression)
-        table.insert(.unary(call), at: stream)
-    }
-
-    private func send(_ call: WaitingStream, as stream: UInt32, _ connection: Connection, _ now: NIODeadline)
-    {
-        let frame = writer.beginFrame(
-            .request, code: call.method, stream: stream, value: call.deadline.microsecondsLeft(now))
-        writer.append(call.body.span.bytes)
-        writer.endFrame(frame)
-        table.insert(.stream(call), at: stream)
-        streamNumbers[call.id] = stream
-    }
-
-    private func sendChecks(_ connection: Connection, _ now: NIODeadline) {
-        var checks: [WaitingCheck] = []
-        swap(&checks, &waitingChecks)
-        let coalesces = configuration.coalescesChecks && checks.count >= configuration.coalescingMin
-        guard coalesces else {
-            for position in checks.indices {
-                guard sendAlone(checks[position], connection, now) else {
-                    waitingChecks = Array(checks[position...])
-                    return
-                }
-            }
-            checks.removeAll(keepingCapacity: true)
-            if waitingChecks.isEmpty { swap(&checks, &waitingChecks) }
-            return
-        }
-        let keys = checks.map { $0.goesAlone ? UInt64.max : Coalescing.groupKey($0.question, $0.contact) }
-        let groups = Coalescing.groups(
-            keys, min: configuration.coalescingMin, max: coalescedMax(connection.state.agreement.bodyBytesMax)
-        )
-        for group in groups {
-            if group.count == 1 || keys[group[0]] == .max {
-                for position in group where !sendAlone(checks[position], connection, now) {
-                    waitingChecks.append(checks[position])
-                }
-            } else if let stream = beginCall(connection) {
-                send(group.map { checks[$0] }, as: stream, connection, now)
-            } else {
-                for position in group { waitingChecks.append(checks[position]) }
-            }
-        }
-    }
-
-    /// Most items of a coalesced batch: what fits even when every address has its longest form.
-    private func coalescedMax(_ bodyBytesMax: Int) -> Int {
-        let room = bodyBytesMax - Wire.CheckBatchRequest.fixedByteCount - 4
-        return max(2, min(Coalescing.itemsMax, room / (Wire.Limits.addressBytesMax + 4)))
-    }
-
-    private func sendAlone(_ check: WaitingCheck, _ connection: Connection, _ now: NIODeadline) -> Bool {
-        guard let stream = beginCall(connection) else { return false }
-        var check = check
-        check.attempts += 1
-        let frame = writer.beginFrame(
-            .request, code: Wire.Method.check.rawValue, stream: stream,
-            value: check.deadline.microsecondsLeft(now))
-        writer.appendCheck(check.question, check.contact)
-        writer.endFrame(frame)
-        table.insert(.check(check), at: stream)
-        return true
-    }
-
-    /// One batch for many callers. The server works as long as the most patient of them waits; the others
-    /// give up here, each at its own deadline.
-    private func send(
-        _ checks: [WaitingCheck], as stream: UInt32, _ connection: Connection, _ now: NIODeadline
-    ) {
-        var checks = checks
-        var latest = NIODeadline.uptimeNanoseconds(0)
-        var minimum: UInt64 = 0
-        for position in checks.indices {
-            checks[position].attempts += 1
-            latest = max(latest, checks[position].deadline.at)
-            minimum = max(minimum, checks[position].question.minimumSequence)
-        }
-        var deadline = checks[0].deadline
-        deadline.at = latest
-        var question = checks[0].question
-        question.minimumSequence = minimum
-        let frame = writer.beginFrame(
-            .request, code: Wire.Method.checkBatch.rawValue, stream: stream,
-            value: deadline.microsecondsLeft(now))
-        switch checks[0].contact {
-        case .key:
-            let keys = checks.map { check in
-                if case .key(let key) = check.contact { key } else { RecipientKey(low: 0, high: 0) }
-            }
-            writer.appendBatch(question, keys: keys, want: [.reasons, .validity])
-        case .address:
-            let addresses = checks.map { check in
-                if case .address(let address) = check.contact { address } else { "" }
-            }
-            writer.appendBatch(question, addresses: addresses, want: [.reasons, .validity])
-        }
-        writer.endFrame(frame)
-        table.insert(.batch(checks), at: stream)
-    }
-
-    private func grantCredit(_ id: UInt64, _ count: UInt32) {
-        guard case .open(let connection) = link, let stream = streamNumbers[id] else { return }
-        writer.appendFrame(.credit, stream: stream, value: count)
-        flush(connection)
+extension ClientCore.Submissions {
+    /// Forgets all and keeps the memory.
+    mutating func removeAll() {
+        checks.removeAll(keepingCapacity: true)
+        calls.removeAll(keepingCapacity: true)
+        streams.removeAll(keepingCapacity: true)
+        cancellations.removeAll(keepingCapacity: true)
+        credits.removeAll(keepingCapacity: true)
+        jobs.removeAll(keepingCapacity: true)
     }
 }

@@ -15,12 +15,14 @@ final class Connection: ChannelInboundHandler {
     let core: ClientCore
     let channel: any NIOCore.Channel
     let hello: Wire.Hello
-    var state = ClientConnectionState()
+    @exclusivity(unchecked) var state = ClientConnectionState()
     /// When bytes came last; when the ping that is out was sent.
     var heardAt = NIODeadline.now()
     var pingedAt: NIODeadline?
-    private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
+    @exclusivity(unchecked) private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
     private var tail: ByteBuffer?
+    /// The bytes of the last write, unless the socket still holds them.
+    @exclusivity(unchecked) private var output = ByteBuffer()
     private var isDown = false
 
     init(core: ClientCore, channel: any NIOCore.Channel, hello: Wire.Hello) {
@@ -34,7 +36,7 @@ final class Connection: ChannelInboundHandler {
     func channelActive(context: ChannelHandlerContext) {
         var writer = FrameWriter(minimumCapacity: 512)
         writer.appendPrefaceAndHello(hello)
-        write(&writer)
+        send(&writer)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -87,7 +89,7 @@ final class Connection: ChannelInboundHandler {
         guard !isDown else { return }
         var writer = FrameWriter(minimumCapacity: 256)
         writer.appendGoaway(Handshake.goaway(error, lastStream: 0))
-        write(&writer)
+        send(&writer)
         down(.connectionLost(why: "\(error)"))
     }
 
@@ -101,10 +103,15 @@ final class Connection: ChannelInboundHandler {
         core.connectionDown(self, error)
     }
 
-    private func write(_ writer: inout FrameWriter) {
-        var buffer = channel.allocator.buffer(capacity: writer.count)
-        writer.withBytes { bytes in _ = buffer.writeBytes(bytes) }
+    /// Sends what was written, in one write.
+    func send(_ writer: inout FrameWriter) {
+        if output.capacity <= 1 << 20 {
+            output.clear(minimumCapacity: writer.count)
+        } else {
+            output = ByteBuffer()
+        }
+        writer.withBytes { bytes in _ = output.writeBytes(bytes) }
         writer.removeAll()
-        channel.writeAndFlush(buffer, promise: nil)
+        channel.writeAndFlush(output, promise: nil)
     }
 }

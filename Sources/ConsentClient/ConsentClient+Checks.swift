@@ -1,6 +1,7 @@
 // Checks and keys. A check's caller gets an answer whatever happens, and every doubt is a no.
 
 import ConsentDomain
+import NIOCore
 import WireProtocol
 
 extension ConsentClient {
@@ -20,17 +21,16 @@ extension ConsentClient {
             return CheckAnswer(failure: .invalidRequest(Self.addressTooLong))
         }
         let core = core
+        let onLoop = core.loop.inEventLoop
         let id = core.makeID()
-        let deadline = Deadline(after: timeout ?? core.configuration.timeout ?? .seconds(1))
+        let deadline = Deadline(after: timeout.map { TimeAmount($0) } ?? core.checkTimeout)
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let check = WaitingCheck(
                     id: id, question: question, contact: contact, deadline: deadline,
+                    runsOnPool: !onLoop && withUnsafeCurrentTask { $0?.unownedTaskExecutor == nil },
                     continuation: continuation)
-                core.submit { submissions in
-                    submissions.checks.append(check)
-                    if Task.isCancelled { submissions.cancellations.append(id) }
-                }
+                core.submit(check, onLoop: onLoop, isCancelled: Task.isCancelled)
             }
         } onCancel: {
             core.cancel(id)

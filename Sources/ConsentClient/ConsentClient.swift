@@ -66,7 +66,10 @@ public final class ConsentClient: Sendable {
         let group = configuration.eventLoopGroup ?? NIOSingletons.posixEventLoopGroup
         let core = ClientCore(address: address, configuration: configuration, loop: group.next())
         let promise = core.loop.makePromise(of: Void.self)
+        let waker = CallerWaker()
+        Task.detached(priority: Task.currentPriority) { [weak core] in await waker.run { core } }
         core.loop.execute {
+            core.waker = waker
             core.firstConnection = promise
             core.connect()
         }
@@ -114,6 +117,15 @@ public final class ConsentClient: Sendable {
         }
         try? await promise.futureResult.get()
     }
+
+    /// Where tasks run that share the client's own thread: `Task(executorPreference: client.taskExecutor)`,
+    /// or `withTaskExecutorPreference(client.taskExecutor) { … }` with all child tasks.
+    ///
+    /// A check asked there takes no hop between threads: its caller is woken by the thread that read the
+    /// answer, and what it asks next leaves in the same turn. In return, whatever such a task does between
+    /// two calls holds up every call of this client: let it ask and decide there, and compute, wait and block
+    /// elsewhere.
+    public var taskExecutor: any TaskExecutor { core }
 
     // MARK: Calls
 

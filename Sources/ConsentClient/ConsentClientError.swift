@@ -1,5 +1,7 @@
 // Why a call gave no answer: one case a cause, each with what a caller needs to act on it.
 //
+// Indirect, so that an answer without an error carries one word for it and not the largest case.
+//
 // Invariant: no case ever holds an address, a key or a credential, so that an error may be logged as it is.
 
 import ConsentDomain
@@ -9,7 +11,7 @@ import WireProtocol
 public typealias CallStatus = WireProtocol.Status
 
 /// Why a call gave no answer.
-public enum ConsentClientError: Error, Hashable, Sendable {
+public indirect enum ConsentClientError: Error, Hashable, Sendable {
     /// No connection could be made to the address within the timeout.
     case unreachable(address: String, why: String)
     /// The server refused the handshake, or answered it outside the protocol.

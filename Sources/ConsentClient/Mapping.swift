@@ -140,5 +140,10 @@ extension ServerStats {
         isTestRegister = wire.testRegister
         loops = wire.loops
         version = wire.version
+        stageTime = .microseconds(Int64(clamping: wire.stageTime))
+        commitTime = .microseconds(Int64(clamping: wire.commitTime))
+        publishTime = .microseconds(Int64(clamping: wire.publishTime))
+        flushTime = .microseconds(Int64(clamping: wire.flushTime))
+        snapshotSequence = wire.snapshotSequence
     }
 }

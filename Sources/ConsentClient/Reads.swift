@@ -278,4 +278,14 @@ public struct ServerStats: Hashable, Sendable {
     public var loops: UInt32
     /// Version of the server.
     public var version: String
+    /// Time that the writer thread took to judge, fold and stage the writes of commits.
+    public var stageTime: Duration
+    /// Time that it took to append them, syncs included.
+    public var commitTime: Duration
+    /// Time that it took to publish them to the index and to hand over the answers.
+    public var publishTime: Duration
+    /// Time that it took to write derived rows and to move the write-ahead log to the database.
+    public var flushTime: Duration
+    /// Event up to which the index snapshot on file holds every change; 0: there is none.
+    public var snapshotSequence: UInt64
 }

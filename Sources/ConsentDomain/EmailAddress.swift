@@ -1,9 +1,11 @@
 // E-mail addresses, normalised: `local@domain` with an ASCII lower-cased local part in form C and a domain of
 // lower-case A-labels.
 //
-// Plain ASCII addresses are done in one pass, eight bytes at a time, without allocation; whatever that pass
-// does not know for sure (quotes, other letters, `xn--` labels, anything wrong) goes to the slow path, which
-// is the rule. Invariant: for each address that the fast path accepts, the slow path gives the same bytes.
+// Plain ASCII addresses of up to 64 bytes are done in one go, without allocation; whatever that does not know
+// for sure (quotes, other letters, `xn--` labels, anything wrong) goes to the slow path, which is the rule.
+// Invariant: for each address that the fast path accepts, the slow path gives the same bytes.
+
+import CPlatform
 
 /// Normalisation of e-mail addresses.
 public enum EmailAddress {
@@ -23,53 +25,68 @@ public enum EmailAddress {
 
     // MARK: Fast path
 
-    /// Count of bytes written, or 0 where the slow path has to decide. Eight bytes at a time: lower-case and
-    /// classify them all at once, then look only at dots, dashes, symbols and the at sign.
+    /// Longest address of the fast path: a mask has so many bits.
+    private static let fastByteCountMax = 64
+
+    /// Count of bytes written, or 0 where the slow path has to decide. The whole address at once: each class
+    /// of bytes is a mask, and the rules are what may stand beside what.
     private static func fastCount(
         _ utf8: UnsafeRawBufferPointer, into scratch: UnsafeMutableRawBufferPointer
     ) -> Int {
-        // `scratch` has at least 512 bytes, so a whole word at each index below `count` is inside of it.
-        guard let source = utf8.baseAddress, let target = scratch.baseAddress,
-            utf8.count <= ContactAddress.byteCountMax
-        else { return 0 }
         let count = utf8.count
-        var structure = AddressStructure(bytes: target)
-        var index = 0
-        while index < count {
-            let rest = count &- index
-            var word: UInt64
-            var valid = ByteClasses.highBits
-            if rest >= 8 {
-                word = UInt64(littleEndian: source.loadUnaligned(fromByteOffset: index, as: UInt64.self))
-            } else {
-                word = SipHashKey.partialWord(source + index, count: rest)
-                valid &= 1 &<< UInt64(8 &* rest) &- 1
+        guard count > 0, count <= fastByteCountMax, let source = utf8.baseAddress,
+            let target = scratch.baseAddress
+        else { return 0 }
+        // `scratch` has at least 512 bytes.
+        let classes = consent_lower_address(source, count, target)
+        let last: UInt64 = 1 &<< UInt64(count &- 1)
+        let all = last | (last &- 1)
+        let ats = classes.ats
+        // Behind the first at sign; nothing where there is none, since then `ats - 1` has all bits.
+        let domain = ~(ats ^ (ats &- 1)) & all
+        let separators = classes.dots | ats
+        let labelStarts = (separators &<< 1) & domain
+        let labelEnds = ((separators &>> 1) | last) & domain
+        let dashes = classes.dashes
+        // Nothing empty between separators or at the ends; one at sign; in the domain no dash at the ends of
+        // a label, and not in places 3 and 4 (`xn--` and what is reserved).
+        var wrong = separators & ((separators &<< 1) | 1 | last)
+        wrong |= ats & domain
+        wrong |= dashes & (labelStarts | labelEnds)
+        wrong |= (labelStarts &<< 2) & dashes & (dashes &>> 1)
+        let unknown = all & ~(classes.letters | classes.digits | dashes | separators)
+        wrong |= unknown & domain
+        let domainDots = classes.dots & domain
+        guard wrong == 0, domainDots != 0 else { return 0 }
+        // The top-level domain begins with a letter.
+        let topLevel = UInt64(1) &<< UInt64(64 &- domainDots.leadingZeroBitCount)
+        guard classes.letters & topLevel != 0 else { return 0 }
+        return unknown == 0 || areLocal(unknown, target) ? count : 0
+    }
+
+    /// Whether all of these bytes may stand in a local part.
+    @inline(never)
+    private static func areLocal(_ places: UInt64, _ bytes: UnsafeMutableRawPointer) -> Bool {
+        var rest = places
+        while rest != 0 {
+            guard isLocal(bytes.load(fromByteOffset: rest.trailingZeroBitCount, as: UInt8.self)) else {
+                return false
             }
-            guard word & ByteClasses.highBits == 0 else { return 0 }
-            word |= ByteClasses.range(word, 0x41, 0x5A) &>> 2
-            target.storeBytes(of: word.littleEndian, toByteOffset: index, as: UInt64.self)
-            let plain = ByteClasses.range(word, 0x61, 0x7A) | ByteClasses.range(word, 0x30, 0x39)
-            var special = valid & ~plain
-            if special != 0, special & ~ByteClasses.structural(word) & ~ByteClasses.localSymbols(word) != 0 {
-                return 0
-            }
-            while special != 0 {
-                let place = special.trailingZeroBitCount &>> 3
-                let byte = UInt8(truncatingIfNeeded: word &>> UInt64(8 &* place))
-                guard structure.take(byte, at: index &+ place) else { return 0 }
-                special &= special &- 1
-            }
-            index &+= 8
+            rest &= rest &- 1
         }
-        return structure.isComplete(count: count) ? count : 0
+        return true
     }
 
     /// Whether a byte may stand in a local part without quotes; the dot is another matter.
     private static func isLocal(_ byte: UInt8) -> Bool {
-        guard byte < 0x80 else { return false }
-        let word = UInt64(byte)
-        let symbols = ByteClasses.localSymbols(word) | ByteClasses.range(word, 0x2D, 0x2D)
-        return isAlphanumeric(byte) || symbols & 0x80 != 0
+        if isAlphanumeric(byte) { return true }
+        switch byte {
+        case UInt8(ascii: "!"), UInt8(ascii: "#")...UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"),
+            UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: "="), UInt8(ascii: "?"),
+            UInt8(ascii: "^")...UInt8(ascii: "`"), UInt8(ascii: "{")...UInt8(ascii: "~"):
+            return true
+        default: return false
+        }
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
@@ -207,86 +224,5 @@ public enum EmailAddress {
         guard labels.count > 1, let topLevel = labels.last?.first else { throw .noTopLevelDomain }
         guard topLevel &- UInt8(ascii: "a") < 26 else { throw .noTopLevelDomain }
         return ascii.map(lowercased)
-    }
-}
-
-/// Classes of eight ASCII bytes at once: the high bit of each byte of a result says whether that byte
-/// belongs.
-private enum ByteClasses {
-    static let highBits: UInt64 = 0x8080_8080_8080_8080
-    private static let ones: UInt64 = 0x0101_0101_0101_0101
-
-    /// Bytes from `low` to `high`. No byte of `word` has its high bit set, so no sum carries into the next
-    /// byte.
-    @inline(__always)
-    static func range(_ word: UInt64, _ low: UInt64, _ high: UInt64) -> UInt64 {
-        (word &+ (0x80 &- low) &* ones) & ~(word &+ (0x7F &- high) &* ones) & highBits
-    }
-
-    /// Dash, dot and at sign.
-    @inline(__always)
-    static func structural(_ word: UInt64) -> UInt64 { range(word, 0x2D, 0x2E) | range(word, 0x40, 0x40) }
-
-    /// What a local part may hold besides letters, digits, dashes and dots: `!#$%&'*+/=?^_` and a backquote,
-    /// `{|}~`.
-    @inline(__always)
-    static func localSymbols(_ word: UInt64) -> UInt64 {
-        range(word, 0x21, 0x21) | range(word, 0x23, 0x27) | range(word, 0x2A, 0x2B) | range(word, 0x2F, 0x2F)
-            | range(word, 0x3D, 0x3D) | range(word, 0x3F, 0x3F) | range(word, 0x5E, 0x60)
-            | range(word, 0x7B, 0x7E)
-    }
-}
-
-/// Follows dots, dashes, symbols and the at sign through an address whose other bytes are letters and digits.
-private struct AddressStructure {
-    /// The address in lower case, written up to the byte that is taken and beyond.
-    let bytes: UnsafeMutableRawPointer
-    private var labelStart = 0
-    /// 0: still in the local part.
-    private var domainStart = 0
-
-    init(bytes: UnsafeMutableRawPointer) { self.bytes = bytes }
-
-    /// Returns false where the slow path has to decide.
-    @inline(__always)
-    mutating func take(_ byte: UInt8, at index: Int) -> Bool {
-        let isDot = byte == UInt8(ascii: ".")
-        if domainStart == 0 {
-            if isDot || byte == UInt8(ascii: "@") {
-                guard index > labelStart else { return false }
-                labelStart = index &+ 1
-                if !isDot {
-                    domainStart = labelStart
-                    return index <= EmailAddress.localByteCountMax
-                }
-            }
-            return true
-        }
-        if isDot {
-            guard isLabel(end: index) else { return false }
-            labelStart = index &+ 1
-            return true
-        }
-        // In a label only a dash is left, not in front, and not two in places 3 and 4 (`xn--` and what is
-        // reserved).
-        guard byte == UInt8(ascii: "-"), index > labelStart else { return false }
-        return index != labelStart &+ 3 || !isDash(index &- 1)
-    }
-
-    @inline(__always)
-    func isComplete(count: Int) -> Bool {
-        guard domainStart > 0, labelStart > domainStart, isLabel(end: count) else { return false }
-        return bytes.load(fromByteOffset: labelStart, as: UInt8.self) &- UInt8(ascii: "a") < 26
-    }
-
-    /// 1…63 bytes that do not end in a dash.
-    @inline(__always)
-    private func isLabel(end: Int) -> Bool {
-        end > labelStart && end &- labelStart < 64 && !isDash(end &- 1)
-    }
-
-    @inline(__always)
-    private func isDash(_ index: Int) -> Bool {
-        bytes.load(fromByteOffset: index, as: UInt8.self) == UInt8(ascii: "-")
     }
 }

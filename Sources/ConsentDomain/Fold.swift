@@ -47,6 +47,7 @@ extension ContactState {
     // MARK: Grants
 
     private mutating func applyGrant(_ event: ConsentEvent) {
+        cells.reserveCapacity(cells.count + event.purposes.rawValue.nonzeroBitCount)
         event.channels.intersection(kind.channels).forEachNamed { channel in
             let isPending = event.pendingChannels.covers(channel)
             let mark = event.grantMark(untilDay: isPending ? event.lapseDay : event.validityDay)

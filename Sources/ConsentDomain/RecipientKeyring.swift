@@ -29,10 +29,10 @@ public enum KeyringError: Error, Hashable, Sendable, CustomStringConvertible {
 public struct RecipientKeyring: Sendable {
     /// Number of the newest epoch, under which new contact points get their keys.
     public var epoch: UInt16 { firstEpoch + UInt16(laterRecipients.count) }
-    private let firstEpoch: UInt16
-    private let recipient: SipHashKey
+    @usableFromInline let firstEpoch: UInt16
+    @usableFromInline let recipient: SipHashKey
     /// Those of the epochs after the first, in order.
-    private var laterRecipients: [SipHashKey] = []
+    @usableFromInline var laterRecipients: [SipHashKey] = []
     private let slot: SipHashKey
     private let reference: SipHashKey
     private let content: SipHashKey
@@ -129,8 +129,26 @@ public struct RecipientKeyring: Sendable {
         return search(controller, kind, normalised, isKnown)
     }
 
-    @inline(never)
-    private func search(
+    /// The same of an address that was normalised where there is room around it.
+    /// - Parameters:
+    ///   - normalised: the 8 bytes in front are overwritten, the 8 behind may be read.
+    ///   - count: bytes of the normalised address.
+    @inlinable @inline(__always)
+    public func home(
+        controller: ControllerID, kind: ContactKind, inRoom normalised: UnsafeMutableRawPointer, count: Int,
+        isKnown: (SlotKey) -> Bool
+    ) -> (key: RecipientKey, epoch: UInt16) {
+        guard laterRecipients.isEmpty else {
+            return search(
+                controller, kind, UnsafeRawBufferPointer(start: normalised, count: count), isKnown)
+        }
+        let prefix = UInt64(controller.rawValue) | UInt64(kind.rawValue) &<< 32
+        let (low, high) = recipient.hash(prefix: prefix, prefixCount: 5, inRoom: normalised, count: count)
+        return (RecipientKey(low: low, high: high), firstEpoch)
+    }
+
+    @usableFromInline @inline(never)
+    func search(
         _ controller: ControllerID, _ kind: ContactKind, _ normalised: UnsafeRawBufferPointer,
         _ isKnown: (SlotKey) -> Bool
     ) -> (key: RecipientKey, epoch: UInt16) {

@@ -57,6 +57,30 @@ public struct SipHashKey: Sendable, BitwiseCopyable {
         return state.finish(lastWord | Self.partialWord(base + position, count: count &- position))
     }
 
+    /// The same of bytes that have room around them, with fewer steps.
+    /// - Parameters:
+    ///   - prefix: the prefix's bytes, the first one lowest; zero above them.
+    ///   - prefixCount: 1…7.
+    ///   - bytes: the 8 bytes in front are overwritten, the 8 behind may be read.
+    ///   - count: 0 or more.
+    @inlinable @inline(__always)
+    public func hash(
+        prefix: UInt64, prefixCount: Int, inRoom bytes: UnsafeMutableRawPointer, count: Int
+    ) -> (low: UInt64, high: UInt64) {
+        let shift = UInt64(8 &* (8 &- prefixCount))
+        (bytes - 8).storeBytes(of: (prefix &<< shift).littleEndian, as: UInt64.self)
+        let total = prefixCount &+ count
+        var state = SipHashState(key: self)
+        var word = UnsafeRawPointer(bytes - prefixCount)
+        for _ in 0..<total &>> 3 {
+            state.compress(UInt64(littleEndian: word.loadUnaligned(as: UInt64.self)))
+            word += 8
+        }
+        let rest = UInt64(littleEndian: word.loadUnaligned(as: UInt64.self))
+        let tail = rest & (1 &<< UInt64(8 &* (total & 7)) &- 1)
+        return state.finish(UInt64(truncatingIfNeeded: total) &<< 56 | tail)
+    }
+
     /// Up to 7 bytes as the low bytes of a word; reads no byte outside of them.
     @inlinable @inline(__always)
     static func partialWord(_ base: UnsafeRawPointer, count: Int) -> UInt64 {

@@ -3,8 +3,8 @@
 //
 //     stage   read the keys, XOR the constant, find the home lines, prefetch them      of group g + 1
 //     probe   search one line each without branches, prefetch the records              of group g
-//     settle  those that one line did not decide, in the next line, and beyond it one by one; misses again if
-//             the map has moved
+//     settle  those that one line did not decide, in the next line or by a search of their own; misses again
+//             if the map has moved
 //     answer  record → outcome → notice → reason
 //
 // A miss reads the empty record, so hits and misses take the same way. Invariant: the caller has counted
@@ -153,39 +153,28 @@ struct CheckKernel: Sendable {
         values: UnsafeMutablePointer<UInt64>
     ) {
         var open: UInt64 = 0
-        var further: UInt64 = 0
-        var missed: UInt64 = 0
         for item in 0..<count {
             let tag = SlotWord.tag(ofHigh: half[item &+ Self.group])
             let line = slots.line(half[item &+ 2 &* Self.group])
             let found = slots.probe(line: line, low: half[item], tag: tag)
             values[item] = found.value
-            open |= found.next &<< UInt64(item)
-            further |= found.doubt &<< UInt64(item)
-            missed |= (found.value == 0 ? 1 : 0) &<< UInt64(item)
-            consent_prefetch_read(found.next != 0 ? line + 64 : profiles.record(found.value))
+            open |= found.open &<< UInt64(item)
+            consent_prefetch_read(found.open != 0 ? line + 64 : profiles.record(found.value))
         }
-        if missed == 0 { return }
         while open != 0 {
             let item = open.trailingZeroBitCount
             open &= open &- 1
             let tag = SlotWord.tag(ofHigh: half[item &+ Self.group])
             let line = slots.line(half[item &+ 2 &* Self.group] &+ 1)
-            let found = slots.probe(line: line, low: half[item], tag: tag)
-            values[item] = found.value
-            further |= (found.next | found.doubt) &<< UInt64(item)
-            missed ^= (found.value == 0 ? 0 : 1) &<< UInt64(item)
-            consent_prefetch_read(profiles.record(found.value))
+            // Few keys are farther from home than this, and few misses are led on: one by one.
+            let found = slots.probe(line: line, low: half[item], tag: tag).value
+            values[item] = found != 0 ? found : slots.find(low: half[item], tag: tag)
+            consent_prefetch_read(profiles.record(values[item]))
         }
-        // What two lines did not decide is searched for; a plain miss stands unless the map has moved
-        // meanwhile.
-        var again = slots.loadMapWord() == mapWord ? further : missed
-        while again != 0 {
-            let item = again.trailingZeroBitCount
-            again &= again &- 1
-            let value = slots.find(low: half[item], tag: SlotWord.tag(ofHigh: half[item &+ Self.group]))
-            values[item] = value
-            consent_prefetch_read(profiles.record(value))
+        // A miss stands unless the map has moved meanwhile.
+        if slots.loadMapWord() == mapWord { return }
+        for item in 0..<count where values[item] == 0 {
+            values[item] = slots.find(low: half[item], tag: SlotWord.tag(ofHigh: half[item &+ Self.group]))
         }
     }
 

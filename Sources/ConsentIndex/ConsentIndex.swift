@@ -5,8 +5,8 @@
 //
 // Many readers, one writer. Readers take no lock, allocate nothing and never wait for the writer; each file's
 // opening comment proves its part. The writer's methods must be called by one thread at a time, in the order
-// of the register's events. Nothing here knows the disk: the index can be rebuilt from the register at any
-// time.
+// of the register's events. Nothing here knows the register, from which the index can be rebuilt at any time;
+// a copy of it can be kept in a file (IndexSnapshot.swift).
 //
 // Invariant: a check that starts after `publishedSequence` was seen as S answers with every change made
 // before `publish(sequence: S)`, perhaps with later ones.
@@ -22,17 +22,17 @@ public final class ConsentIndex: @unchecked Sendable {
     private let counters: IndexCounters
 
     // MARK: The writer's
-    private var slots: SlotTable
-    private var profiles: ProfileTable
-    private var overflow: OverflowTable
+    @exclusivity(unchecked) var slots: SlotTable
+    @exclusivity(unchecked) var profiles: ProfileTable
+    @exclusivity(unchecked) private(set) var overflow: OverflowTable
     private var notices: NoticeValidity
-    private var publication: IndexPublication
+    @exclusivity(unchecked) private var publication: IndexPublication
     /// Unreachable since the current grace period began at the latest.
-    private var waiting = RetiredMemory()
+    @exclusivity(unchecked) private var waiting = RetiredMemory()
     /// Unreachable since later.
-    private var retired = RetiredMemory()
-    private let maxCapacity: Int
-    private var writes: UInt = 0
+    @exclusivity(unchecked) private var retired = RetiredMemory()
+    let maxCapacity: Int
+    @exclusivity(unchecked) private var writes: UInt = 0
 
     /// Makes an empty index.
     /// - Throws: `IndexError.memoryRefused` where the system gives no address range or memory.
@@ -115,6 +115,9 @@ public final class ConsentIndex: @unchecked Sendable {
         defer { gate.leave(counter) }
         return kernel.outcome(low: key.low, high: key.high, channel: channel, purpose: purpose)
     }
+
+    /// Contact points of all controllers; exact when the writer rests.
+    public var recipientCount: Int { counters.load(.recipients) }
 
     /// Whether the contact point is known.
     public func contains(_ key: SlotKey) -> Bool {
@@ -246,7 +249,7 @@ public final class ConsentIndex: @unchecked Sendable {
         publication.beginGracePeriod()
     }
 
-    private func count() {
+    func count() {
         counters.store(.recipients, slots.recipients)
         counters.store(.profiles, profiles.count)
         counters.store(.overflowEntries, overflow.count)

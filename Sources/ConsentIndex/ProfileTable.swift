@@ -45,16 +45,18 @@ struct ProfileReader: @unchecked Sendable {
 struct ProfileTable: ~Copyable {
     let reader: ProfileReader
     var region: MemoryRegion
-    private let limit: Int
+    let limit: Int
     /// Profiles in use.
-    private(set) var count = 0
-    private var nextUnit = 2
+    var count = 0
+    var nextUnit = Self.firstUnit
     /// Free runs of units, by their length in units.
     private var freeRuns: [[UInt32]]
     private var table: UnsafeMutablePointer<UInt64>
     private var tableMask: Int
 
-    private static let unitByteCount = 16
+    static let unitByteCount = 16
+    /// Where records begin.
+    static let firstUnit = 2
     private static let unitCountMax = Int(ProfileReader.overflowReference)
     private static let commitByteCount = 1 << 18
 
@@ -143,21 +145,22 @@ struct ProfileTable: ~Copyable {
 
     // MARK: Parts
 
-    private func userCount(_ reference: UInt32) -> UInt32 {
+    func userCount(_ reference: UInt32) -> UInt32 {
         UnsafeRawPointer(region.base + Int(reference) * Self.unitByteCount).load(as: UInt32.self)
     }
 
-    private func addUser(_ reference: UInt32) {
+    @inline(__always)
+    func addUser(_ reference: UInt32) {
         let place = region.base + Int(reference) * Self.unitByteCount
         place.storeBytes(of: place.load(as: UInt32.self) + 1, as: UInt32.self)
     }
 
-    private func byteCount(_ reference: UInt32) -> Int {
+    func byteCount(_ reference: UInt32) -> Int {
         let place = UnsafeRawPointer(region.base) + Int(reference) * Self.unitByteCount
         return Int(UInt16(littleEndian: place.load(fromByteOffset: 12, as: UInt16.self)))
     }
 
-    private static func units(for byteCount: Int) -> Int {
+    static func units(for byteCount: Int) -> Int {
         (8 + byteCount + unitByteCount - 1) / unitByteCount
     }
 
@@ -198,12 +201,30 @@ struct ProfileTable: ~Copyable {
         let oldCount = tableMask + 1
         table = Self.makeTable(oldCount * 2)
         tableMask = oldCount * 2 - 1
-        for position in 0..<oldCount where old[position] != 0 {
-            var index = Int(old[position] >> 32) & tableMask
-            while table[index] != 0 { index = (index + 1) & tableMask }
-            table[index] = old[position]
-        }
+        for position in 0..<oldCount where old[position] != 0 { insert(word: old[position]) }
         old.deallocate()
+    }
+
+    /// Replaces an empty table by one that is large enough for a number of records.
+    mutating func makeTable(forCount count: Int) {
+        precondition(self.count == 0)
+        var places = 1024
+        while places <= 2 * count { places *= 2 }
+        table.deallocate()
+        table = Self.makeTable(places)
+        tableMask = places - 1
+    }
+
+    /// Makes a record findable that the table lacks.
+    mutating func insert(_ reference: UInt32) {
+        let place = region.base + Int(reference) * Self.unitByteCount
+        insert(word: UInt64(place.load(fromByteOffset: 4, as: UInt32.self)) << 32 | UInt64(reference))
+    }
+
+    private mutating func insert(word: UInt64) {
+        var index = Int(word >> 32) & tableMask
+        while table[index] != 0 { index = (index + 1) & tableMask }
+        table[index] = word
     }
 
     private static func makeTable(_ count: Int) -> UnsafeMutablePointer<UInt64> {
@@ -213,7 +234,7 @@ struct ProfileTable: ~Copyable {
     }
 
     /// Folded multiplications over the record's words.
-    private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
         var state: UInt64 = 0x2545_F491_4F6C_DD1D
         for offset in stride(from: 0, to: bytes.count & ~7, by: 8) {
             let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)

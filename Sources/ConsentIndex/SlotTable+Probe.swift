@@ -52,13 +52,10 @@ extension SlotReader {
 
     /// Looks into one line only, without branches.
     ///
-    /// `value` is the key's value word, or 0. Then one of two is 1 if this line does not decide: `next`, if
-    /// the next line may, or `doubt`, if the slot changed meanwhile or holds half of the key, and `find` has
-    /// to.
+    /// `value` is the key's value word, or 0. `open` is 1 if this line does not decide: the next one may, or
+    /// the slot changed meanwhile or holds half of the key.
     @inline(__always)
-    func probe(
-        line: UnsafeRawPointer, low: UInt64, tag: UInt64
-    ) -> (value: UInt64, next: UInt64, doubt: UInt64) {
+    func probe(line: UnsafeRawPointer, low: UInt64, tag: UInt64) -> (value: UInt64, open: UInt64) {
         let matches: UInt64 =
             (consent_atomic_load_acquire_u64(line) == low ? 1 : 0)
             | (consent_atomic_load_acquire_u64(line + 16) == low ? 2 : 0)
@@ -76,6 +73,6 @@ extension SlotReader {
         let isTaken: UInt64 = value & SlotWord.profileMask != 0 ? 1 : 0
         let hit = isMatch & isSame & isTaken
         let leadsOn = value &>> (SlotWord.filterShift &+ (tag & 7)) & 1
-        return (value & (0 &- hit), leadsOn & ~isMatch, isMatch ^ hit)
+        return (value & (0 &- hit), (leadsOn | isMatch) & ~hit)
     }
 }

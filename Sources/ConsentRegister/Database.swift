@@ -86,6 +86,12 @@ struct Database: ~Copyable {
         try commit("locking the register")
     }
 
+    /// Whether a commit waits until the disk has it. Where it does not, the next one that does brings the
+    /// earlier ones along: they stand before it in the one log. Never within a transaction.
+    func setSynchronous(_ isFull: Bool) throws(RegisterError) {
+        try insist("synchronous", isFull ? "FULL" : "NORMAL", reads: isFull ? "2" : "1")
+    }
+
     /// Runs statements that give no rows anyone needs.
     func execute(_ sql: String, _ action: String) throws(RegisterError) {
         guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else {

@@ -14,6 +14,7 @@ extension SQLiteRegister {
         _ event: consuming ConsentEvent, seal: PersonalSeal? = nil
     ) throws(RegisterError) -> Staged {
         try requireRunning()
+        precondition(isReplayed, "events are staged before the replay")
         event.sequence = lastSequence + UInt64(staged.count) + 1
         event.recordedAt = max(event.recordedAt, staged.last?.recordedAt ?? lastRecordedAt)
         var seal = seal

@@ -20,7 +20,13 @@ extension SQLiteRegister {
     /// State of a contact point that the active generation does not know.
     func stateBeforeActive(_ key: SlotKey) throws(RegisterError) -> ContactState? {
         if let slot = frozen?.generation.slots[key] { return try slot.state(key) }
+        if absent.contains(key) { return nil }
         if let mayExist, !mayExist(key) { return nil }
+        return try stateInTable(key)
+    }
+
+    /// State of a contact point as the tables have it.
+    func stateInTable(_ key: SlotKey) throws(RegisterError) -> ContactState? {
         statements.getState.bind(1, key)
         defer { statements.getState.reset() }
         guard try statements.getState.step("reading a state row") else { return nil }
@@ -125,8 +131,10 @@ extension SQLiteRegister {
             }
             if !statements.getEvents.isNull(3) {
                 event.salt = statements.getEvents.array(2)
-                event.personal = try PersonalPart(decoding: statements.getEvents.array(3))
-                guard event.isCommitted else {
+                let body = statements.getEvents.array(3)
+                event.personal = try PersonalPart(decoding: body)
+                // The one form that it has, so its bytes need not be made again.
+                guard event.commitment == .sha256(event.salt, body) else {
                     throw RegisterError.corrupt(
                         "the personal part of event \(row) differs from its commitment")
                 }

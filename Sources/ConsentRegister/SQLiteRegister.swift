@@ -1,8 +1,8 @@
 // The register in one SQLite file: what it holds in memory, how it is made and opened.
 //
 // A start reads the catalogue, the roots of complete blocks and then only the events after
-// `derivedSequence`; the caller fills the index from the state rows (`forEachStateRow`). Nothing here is
-// proportional to the whole log but one root a 256 events.
+// `derivedSequence` (SQLiteRegister+Start.swift). Nothing here is proportional to the whole log but one root
+// a 256 events.
 //
 // Invariants: the tree has exactly the committed events; tables and generations together hold what they
 // derive; after a failed commit nothing is written any more.
@@ -18,6 +18,8 @@ public struct RegisterOptions: Sendable {
     public var checkpointPages = 1_000
     /// Contact points in memory from which on a replay writes them to the derived tables before it goes on.
     public var replayDirtyCountMax = 1_000_000
+    /// Leave the events after `derivedSequence` for a call of `replay`, which has to come before all else.
+    public var defersReplay = false
 
     /// The defaults.
     public init() {}
@@ -40,44 +42,58 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     let writeAheadLog: WriteAheadLog
 
     // MARK: Committed
+    // Access to what each event touches is not checked at run time: one thread uses a register.
 
     /// Sequence of the last committed event; 0: none.
-    public internal(set) var lastSequence: UInt64 = 0
+    @exclusivity(unchecked) public internal(set) var lastSequence: UInt64 = 0
     /// Events up to this one are in the derived tables.
     public internal(set) var derivedSequence: UInt64 = 0
     /// When the last committed event was recorded; `.epoch` where there is none.
-    public internal(set) var lastRecordedAt = Timestamp.epoch
+    @exclusivity(unchecked) public internal(set) var lastRecordedAt = Timestamp.epoch
     /// Whether a backup was restored and its gap is not accepted yet.
     public internal(set) var restorePending: Bool
-    var committedCatalogue = Catalogue()
-    var tree = LogTree()
+    @exclusivity(unchecked) var committedCatalogue = Catalogue()
+    @exclusivity(unchecked) var tree = LogTree()
+    /// Root that the tree had when the derived tables were last complete; nil: they never were.
+    var derivedRoot: TreeHash?
     /// Block roots that the derived tables hold.
     var derivedBlockCount: UInt64 = 0
     /// What is staged is in it already.
-    var active = Generation()
+    @exclusivity(unchecked) var active = Generation()
     /// Places of the derived tables written since the start: contact points, event ids, references, blocks.
     public internal(set) var derivedRowCount: UInt64 = 0
-    var frozen: FrozenGeneration?
+    @exclusivity(unchecked) var frozen: FrozenGeneration?
     /// Complete blocks that were read last, the newest at the end.
     var recentBlocks: [(block: UInt64, tree: BlockTree)] = []
     static let recentBlocksMax = 8
-    var isStopped = false
+    @exclusivity(unchecked) var isStopped = false
+    /// Whether the events after the tables are folded in.
+    @exclusivity(unchecked) public internal(set) var isReplayed = false
+    /// Contact points that the replay will meet for the first time, and the tables do not have.
+    var absent = Set<SlotKey>()
+    /// Events that were read for the replay, with the hashes of their leaves.
+    var ahead: [(event: ConsentEvent, leafHash: TreeHash)] = []
     /// Erase events whose destruction is not done.
-    var erasures = ErasureQueue()
+    @exclusivity(unchecked) var erasures = ErasureQueue()
     /// Size of the last head that was kept; nil: not read yet.
     var keptHeadSize: UInt64?
 
     // MARK: Staged
 
     /// Controllers, purposes and notices, staged changes included.
-    public internal(set) var catalogue = Catalogue()
-    var staged: [StagedAppend] = []
-    var salts = SaltPool()
-    var stagedChanges = StagedChanges()
+    @exclusivity(unchecked) public internal(set) var catalogue = Catalogue()
+    @exclusivity(unchecked) var staged: [StagedAppend] = []
+    @exclusivity(unchecked) var salts = SaltPool()
+    @exclusivity(unchecked) var stagedChanges = StagedChanges()
 
     /// Tells whether a contact point may be on file. Where it answers no, the tables are not asked; to be
     /// set once the index holds all contact points. It must never answer no for one that is on file.
-    public var mayExist: ((SlotKey) -> Bool)?
+    @exclusivity(unchecked) public var mayExist: ((SlotKey) -> Bool)?
+
+    /// Tells how many contact points are on file, to be noted for the next start.
+    public var contactCount: (() -> Int)?
+    /// About how many contact points are on file; 0: not known. As it was noted by the last flush.
+    public let contactCountHint: Int
 
     /// What is appended for one event.
     struct StagedAppend {
@@ -116,6 +132,10 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         self.incarnation = incarnation
         isTestRegister = meta[.testRegister] == [1]
         restorePending = meta[.restorePending] == [1]
+        let count = meta[.contacts].map { $0.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) } } ?? 0
+        // No more than one an event, whatever was written.
+        contactCountHint = Int(
+            min(count, UInt64(bitPattern: try database.number("SELECT max(seq) FROM event", "counting"))))
         self.keyring = keyring
         self.logKey = logKey
         self.options = options
@@ -124,6 +144,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         self.database = database
         try load(derived: meta[.derived])
         try loadErasures()
+        if !options.defersReplay { try replay() }
     }
 
     /// Makes a new, empty register.
@@ -162,6 +183,32 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     /// Throws once a commit has failed.
     func requireRunning() throws(RegisterError) {
         guard !isStopped else { throw .stopped }
+    }
+
+    /// Runs changes of derived rows in one transaction, which may be lost in a power loss until the next
+    /// durable one: they can be made anew.
+    func inDerivedTransaction(
+        _ action: String, _ body: () throws(RegisterError) -> Void
+    ) throws(RegisterError) {
+        try requireRunning()
+        try setSynchronous(false)
+        do throws(RegisterError) {
+            try inTransaction(action, body)
+        } catch {
+            try setSynchronous(true)
+            throw error
+        }
+        try setSynchronous(true)
+    }
+
+    private func setSynchronous(_ isFull: Bool) throws(RegisterError) {
+        do throws(RegisterError) {
+            try database.setSynchronous(isFull)
+        } catch {
+            // What the setting is now is not known, and a commit might not be durable.
+            isStopped = true
+            throw error
+        }
     }
 
     /// Runs changes in one durable transaction; leaves nothing behind on an error.
@@ -263,6 +310,8 @@ enum Meta: String {
     case restorePending = "restore_pending"
     /// u64 derived sequence, little-endian, and the root of the tree of that size.
     case derived
+    /// u64, little-endian: about how many contact points there are.
+    case contacts
 
     static let putSQL =
         "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2"

@@ -30,17 +30,29 @@ struct AddressKeyer {
     /// The key of one address.
     @inline(__always)
     func key(of utf8: UnsafeRawBufferPointer) -> Result<RecipientKey, AddressError> {
-        withUnsafeTemporaryAllocation(byteCount: ContactAddress.scratchByteCount, alignment: 16) { scratch in
-            do throws(AddressError) {
-                let count = try ContactAddress.normalise(utf8, kind: kind, region: region, into: scratch)
-                let home = core.keyring.home(
-                    controller: controller, kind: kind,
-                    normalised: UnsafeRawBufferPointer(rebasing: scratch[..<count]),
-                    isKnown: { core.index.contains($0) })
-                return .success(home.key)
-            } catch {
-                return .failure(error)
-            }
+        withUnsafeTemporaryAllocation(byteCount: Self.roomByteCount, alignment: 16) { room in
+            key(of: utf8, in: room)
+        }
+    }
+
+    /// Bytes of working memory for an address: its normal form, and what hashing wants in front and behind.
+    static let roomByteCount = 8 + ContactAddress.scratchByteCount + 8
+
+    /// The same in working memory of `roomByteCount` bytes.
+    @inline(__always)
+    func key(
+        of utf8: UnsafeRawBufferPointer, in room: UnsafeMutableRawBufferPointer
+    ) -> Result<RecipientKey, AddressError> {
+        do throws(AddressError) {
+            let scratch = UnsafeMutableRawBufferPointer(rebasing: room[8..<room.count - 8])
+            let count = try ContactAddress.normalise(utf8, kind: kind, region: region, into: scratch)
+            guard let normalised = scratch.baseAddress else { throw .empty }
+            let home = core.keyring.home(
+                controller: controller, kind: kind, inRoom: normalised, count: count,
+                isKnown: { core.index.contains($0) })
+            return .success(home.key)
+        } catch {
+            return .failure(error)
         }
     }
 

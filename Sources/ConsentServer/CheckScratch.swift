@@ -128,17 +128,19 @@ final class CheckScratch: @unchecked Sendable {
     func keyAddresses(offsets: RawSpan, addresses: RawSpan, count: Int, _ keyer: AddressKeyer) {
         precondition(count <= Self.capacity, "a batch over its limit")
         let keys = ownKeys()
-        addresses.withUnsafeBytes { bytes in
-            var start = 0
-            for position in 0..<count {
-                let end = Int(offsets.load(UInt32.self, at: 4 * (position + 1)))
-                let address = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
-                start = end
-                switch keyer.key(of: address) {
-                case .success(let key): keys[position] = key
-                case .failure:
-                    keys[position] = RecipientKey(low: 0, high: 0)
-                    errors.append(Wire.ItemError(index: UInt32(position), code: .badAddress))
+        withUnsafeTemporaryAllocation(byteCount: AddressKeyer.roomByteCount, alignment: 16) { room in
+            addresses.withUnsafeBytes { bytes in
+                var start = 0
+                for position in 0..<count {
+                    let end = Int(offsets.load(UInt32.self, at: 4 * (position + 1)))
+                    let address = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+                    start = end
+                    switch keyer.key(of: address, in: room) {
+                    case .success(let key): keys[position] = key
+                    case .failure:
+                        keys[position] = RecipientKey(low: 0, high: 0)
+                        errors.append(Wire.ItemError(index: UInt32(position), code: .badAddress))
+                    }
                 }
             }
         }

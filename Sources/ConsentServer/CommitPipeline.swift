@@ -14,10 +14,25 @@ import Foundation
 import Synchronization
 import WireProtocol
 
-/// A write that waits for its group.
-struct WriteJob: Sendable {
+/// A write that waits for its group. An object, so that queues and groups pass on one reference and not all
+/// that a write holds; what decides its way is worked out once, on the event loop.
+final class WriteJob: Sendable {
     let call: CallContext
     let operation: WriteOperation
+    let isRefusal: Bool
+    let isErasure: Bool
+    let standsAlone: Bool
+    /// Events that it appends at most.
+    let eventCount: Int
+
+    init(call: CallContext, operation: WriteOperation) {
+        self.call = call
+        self.operation = operation
+        isRefusal = operation.isRefusal
+        isErasure = operation.isErasure
+        standsAlone = operation.standsAlone
+        eventCount = operation.eventCount
+    }
 }
 
 /// What a write does.
@@ -31,7 +46,7 @@ enum WriteOperation: Sendable {
     case retireLapsed(RetireLapsed)
 
     /// Whether it takes something away from senders: such writes go first, and are never shed or expired.
-    var isRefusal: Bool {
+    fileprivate var isRefusal: Bool {
         switch self {
         case .write(let command): command.kind.isRefusal
         case .invalidateNotice: true
@@ -40,7 +55,7 @@ enum WriteOperation: Sendable {
     }
 
     /// Whether its answer waits until personal parts are destroyed.
-    var isErasure: Bool {
+    fileprivate var isErasure: Bool {
         switch self {
         case .write(let command): command.kind == .erase
         case .retireLapsed(let step): !step.isDryRun
@@ -49,7 +64,7 @@ enum WriteOperation: Sendable {
     }
 
     /// Events that it appends at most.
-    var eventCount: Int {
+    fileprivate var eventCount: Int {
         switch self {
         case .write(let command): max(1, command.contacts.count)
         case .importRows(let rows, _): rows.count
@@ -60,7 +75,7 @@ enum WriteOperation: Sendable {
 
     /// Whether it makes a commit of its own: a change to the catalogue, which the jobs after it see, and a
     /// search of what has lapsed, which flushes first.
-    var standsAlone: Bool {
+    fileprivate var standsAlone: Bool {
         switch self {
         case .write, .importRows: false
         default: true
@@ -91,6 +106,8 @@ final class CommitPipeline: Sendable {
         var eventCount = 0
         var tasks: [any RegisterTask] = []
         var isSleeping = false
+        /// Something else than the queue has work for the thread.
+        var isWoken = false
         var isStopping = false
     }
 
@@ -107,16 +124,15 @@ final class CommitPipeline: Sendable {
 
     /// Queues a write. Refusals are taken even when the queue is full.
     func enqueue(_ job: WriteJob) -> Admission {
-        let isRefusal = job.operation.isRefusal
-        return admit { queue in
-            if isRefusal {
+        admit { queue in
+            if job.isRefusal {
                 queue.refusals.append(job)
                 return .queued
             }
             // Events are counted too: one import may hold thousands.
             guard queue.writes.count < limits.queuedWritesMax, queue.eventCount < limits.queuedEventsMax
             else { return .full }
-            queue.eventCount += job.operation.eventCount
+            queue.eventCount += job.eventCount
             queue.writes.append(job)
             return .queued
         }
@@ -153,6 +169,16 @@ final class CommitPipeline: Sendable {
         stopped.wait()
     }
 
+    /// Makes the thread go around once.
+    func wake() {
+        let wasSleeping = queue.withLock { queue in
+            queue.isWoken = true
+            defer { queue.isSleeping = false }
+            return queue.isSleeping
+        }
+        if wasSleeping { wakeUp.signal() }
+    }
+
     private func admit(_ body: (inout Queue) -> Admission) -> Admission {
         let (admission, wasSleeping) = queue.withLock { queue -> (Admission, Bool) in
             guard !queue.isStopping else { return (.stopped, false) }
@@ -185,6 +211,7 @@ final class CommitPipeline: Sendable {
 
     private func run(_ writer: RegisterWriter) {
         var tasks: [any RegisterTask] = []
+        writer.begin()
         while true {
             let work = nextWork(
                 hasTasks: !tasks.isEmpty || writer.wantsToRun, refusalsOnly: writer.owesRows)
@@ -193,6 +220,7 @@ final class CommitPipeline: Sendable {
             runTasks(&tasks, writer)
             let isIdle = work.writes.isEmpty && tasks.isEmpty
             if isIdle || writer.isFlushUrgent { writer.flushStep(isIdle: isIdle) }
+            writer.snapshotStep(isIdle: isIdle)
             writer.checkpointIfDue()
             writer.finishErasuresIfDue()
             writer.heartbeat()
@@ -212,11 +240,12 @@ final class CommitPipeline: Sendable {
             let work = queue.withLock {
                 queue -> (writes: [WriteJob], tasks: [any RegisterTask], isStopping: Bool)? in
                 let isEmpty = queue.refusals.isEmpty && queue.writes.isEmpty && queue.tasks.isEmpty
-                if isEmpty && !hasTasks && !queue.isStopping && !hasSlept {
+                if isEmpty && !hasTasks && !queue.isStopping && !queue.isWoken && !hasSlept {
                     queue.isSleeping = true
                     return nil
                 }
                 queue.isSleeping = false
+                queue.isWoken = false
                 var writes: [WriteJob] = []
                 swap(&writes, &queue.refusals)
                 if !refusalsOnly || queue.isStopping {
@@ -241,7 +270,7 @@ final class CommitPipeline: Sendable {
         var events = 0
         var taken = 0
         while taken < source.count {
-            let more = source[taken].operation.eventCount
+            let more = source[taken].eventCount
             if events + more > eventsMax && taken > 0 { break }
             events += more
             taken += 1

@@ -7,6 +7,7 @@
 
 import CPlatform
 import ConsentDomain
+import ConsentIndex
 import ConsentRegister
 import WireProtocol
 
@@ -14,23 +15,34 @@ extension RegisterWriter {
     /// Destroys what is due; answers the jobs where that fails.
     /// - Returns: whether it is done.
     func finishErasures(for jobs: [WriteJob]) -> Bool {
+        if register.hasErasuresDue(now: core.clock.now) {
+            do throws(SnapshotError) {
+                try dropSnapshot()
+            } catch {
+                return postpone(jobs, "the index snapshot: \(error)")
+            }
+        }
         do throws(RegisterError) {
             try register.finishErasures(now: core.clock.now)
             postFigures()
             return true
         } catch {
-            nextErasureAttempt = consent_monotonic_nanoseconds() + 1_000_000_000
             guard error.isRetryable else {
                 stop("the register failed: \(error)", jobs)
                 return false
             }
-            core.logger.error("an erasure is not finished", metadata: ["error": "\(error)"])
-            fail(
-                jobs,
-                "the denial is recorded, and the personal data could not be destroyed yet: \(error); "
-                    + "erase again with the same event id to learn when it is done")
-            return false
+            return postpone(jobs, "\(error)")
         }
+    }
+
+    private func postpone(_ jobs: [WriteJob], _ reason: String) -> Bool {
+        nextErasureAttempt = consent_monotonic_nanoseconds() + 1_000_000_000
+        core.logger.error("an erasure is not finished", metadata: ["error": "\(reason)"])
+        fail(
+            jobs,
+            "the denial is recorded, and the personal data could not be destroyed yet: \(reason); "
+                + "erase again with the same event id to learn when it is done")
+        return false
     }
 
     /// Destroys what has become due, a second after a failure at the earliest.

@@ -26,6 +26,7 @@ final class RegisterWriter {
     private var watches: [RegisterStream] = []
     private var lastHeartbeat = consent_monotonic_nanoseconds()
     private var lastHead = consent_monotonic_nanoseconds()
+    var snapshot: SnapshotTurn
     private var isFlushing = false
     /// Derived rows that have to be written before grants and imports go on.
     private var owedRows = 0
@@ -34,10 +35,27 @@ final class RegisterWriter {
     var nextErasureAttempt: UInt64 = 0
     private var nextComplaint: UInt64 = 0
 
-    init(folder: consuming StateFolder, register: SQLiteRegister, core: ServerCore) {
+    /// - Parameter snapshotSequence: of the index snapshot on file; nil: there is none that is of use.
+    init(
+        folder: consuming StateFolder, register: SQLiteRegister, core: ServerCore, snapshotSequence: UInt64?
+    ) {
+        snapshot = SnapshotTurn(
+            path: "\(core.stateFolder)/\(IndexStart.snapshotName)", sequence: snapshotSequence)
         self.folder = folder
         self.register = register
         self.core = core
+    }
+
+    // MARK: Start
+
+    /// What has to be done before the first write: the rest of the replay, and erasures that were cut off.
+    func begin() {
+        do throws(RegisterError) {
+            if !register.isReplayed { try register.replay() }
+        } catch {
+            return stop("the register cannot be replayed: \(error)", [])
+        }
+        finishErasuresIfDue()
     }
 
     // MARK: Writes
@@ -46,7 +64,7 @@ final class RegisterWriter {
     func commit(_ jobs: [WriteJob]) {
         var group: [WriteJob] = []
         for job in jobs {
-            if job.operation.standsAlone {
+            if job.standsAlone {
                 commitGroup(group)
                 group.removeAll()
                 commitGroup([job])
@@ -61,14 +79,15 @@ final class RegisterWriter {
         guard !jobs.isEmpty else { return }
         guard !hasFailed else { return fail(jobs, "the register failed before: the server is stopping") }
         let before = register.lastSequence
+        var watch = Stopwatch()
         var executor = WriteExecutor(
             register: register, core: core, now: core.clock.now,
-            eventCountMax: jobs.reduce(0) { $0 + $1.operation.eventCount })
+            eventCountMax: jobs.reduce(0) { $0 + $1.eventCount })
         var completions: [Completion] = []
         completions.reserveCapacity(jobs.count)
         do throws(RegisterError) {
             for job in jobs {
-                if job.call.isExpired && !job.operation.isRefusal {
+                if job.call.isExpired && !job.isRefusal {
                     completions.append(
                         Completion(
                             job.call, .deadlineExceeded, "the deadline passed before the write began",
@@ -77,6 +96,7 @@ final class RegisterWriter {
                     completions.append(try executor.execute(job))
                 }
             }
+            watch.lap(core.metrics.stageTime)
             if executor.stagedCount > 0 { try register.commit() }
         } catch {
             // The register may commit and then find no space to shorten its log: what is committed counts.
@@ -85,6 +105,7 @@ final class RegisterWriter {
             }
             complainOfSpace("the write-ahead log stays as it is", error)
         }
+        watch.lap(core.metrics.commitTime)
         do throws(IndexError) {
             try publish(executor)
         } catch {
@@ -93,16 +114,16 @@ final class RegisterWriter {
         owe(for: executor.stagedCount)
         core.metrics.writes.count(executor.stagedCount)
         core.metrics.refusals.count(executor.refusedCount)
-        let erasures = zip(jobs, completions).filter { $0.0.operation.isErasure }.map(\.0)
+        let erasures = jobs.filter(\.isErasure)
         Completion.deliver(
-            erasures.isEmpty
-                ? completions : zip(jobs, completions).filter { !$0.0.operation.isErasure }.map(\.1))
+            erasures.isEmpty ? completions : zip(jobs, completions).filter { !$0.0.isErasure }.map(\.1))
         if executor.stagedCount > 0 {
             core.metrics.commits.count()
             wakeWatches()
         }
+        watch.lap(core.metrics.publishTime)
         guard !erasures.isEmpty, finishErasures(for: erasures) else { return }
-        Completion.deliver(zip(jobs, completions).filter { $0.0.operation.isErasure }.map(\.1))
+        Completion.deliver(zip(jobs, completions).filter { $0.0.isErasure }.map(\.1))
     }
 
     /// Makes committed events visible, before anyone is told that they were committed.
@@ -123,7 +144,7 @@ final class RegisterWriter {
     func postFigures() {
         let figures = RegisterFigures(
             events: register.lastSequence, walBytes: UInt64(register.walBytes),
-            derivedSequence: register.derivedSequence)
+            derivedSequence: register.derivedSequence, snapshotSequence: snapshot.sequence ?? 0)
         core.registerFigures.withLock { $0 = figures }
     }
 
@@ -217,11 +238,15 @@ final class RegisterWriter {
 
     // MARK: Derived rows
 
-    /// Whether a flush was begun and is not complete.
-    var wantsToRun: Bool { isFlushing || owesRows }
+    /// Whether a flush or a snapshot was begun and can go on.
+    var wantsToRun: Bool { isFlushing || owesRows || snapshot.wantsToRun }
 
     /// Whether so much is not flushed that it must go on while writes come.
-    var isFlushUrgent: Bool { owesRows || register.dirtyCount > core.limits.dirtyContactsMax }
+    var isFlushUrgent: Bool {
+        owesRows || register.dirtyCount > max(core.limits.dirtyContactsMax, dirtyShare)
+    }
+
+    private var dirtyShare: Int { core.index.recipientCount * core.limits.dirtyContactsPercentMax / 100 }
 
     /// Whether derived rows have to be written before grants and imports go on. Refusals never wait for it.
     var owesRows: Bool { owedRows > 0 && !hasFailed }
@@ -229,7 +254,9 @@ final class RegisterWriter {
     /// Notes what a group has made necessary: an event has three derived rows, and one more is paid, so that
     /// what is being written is complete before as much has come again.
     private func owe(for eventCount: Int) {
-        guard register.dirtyCount > core.limits.dirtyContactsLimit else { return owedRows = 0 }
+        guard register.dirtyCount > max(core.limits.dirtyContactsLimit, 2 * dirtyShare) else {
+            return owedRows = 0
+        }
         owedRows += 4 * eventCount
     }
 
@@ -240,8 +267,12 @@ final class RegisterWriter {
         let microseconds =
             isIdle || owesRows ? core.limits.flushStepMicroseconds : core.limits.readStepMicroseconds
         let before = register.derivedRowCount
+        var watch = Stopwatch()
+        defer { watch.lap(core.metrics.flushTime) }
         do throws(RegisterError) {
-            isFlushing = try !register.flushDerived(budget: .microseconds(microseconds))
+            // While nothing waits a step may be long, and ends as soon as something does.
+            isFlushing = try !register.flushDerived(
+                budget: .microseconds(microseconds), until: { isIdle && core.pipeline.hasWaitingWrites })
             owedRows = isFlushing ? max(0, owedRows - Int(register.derivedRowCount - before)) : 0
             postFigures()
         } catch {
@@ -256,6 +287,8 @@ final class RegisterWriter {
     /// them.
     func checkpointIfDue() {
         guard !hasFailed else { return }
+        var watch = Stopwatch()
+        defer { watch.lap(core.metrics.flushTime) }
         do throws(RegisterError) {
             if try register.checkpointIfDue() { postFigures() }
         } catch {
@@ -277,6 +310,7 @@ final class RegisterWriter {
             isFlushing = isFlushing || (register.dirtyCount > 0 && !hasFailed)
         }
         keepHead()
+        writeLastSnapshot()
         do throws(RegisterError) {
             try register.checkpoint(truncating: true)
         } catch {

@@ -36,6 +36,9 @@ public final class ConsentServer: Sendable {
 
     // MARK: Start
 
+    /// Prepares this process for a server. To be called before there is a second thread.
+    public static func prepareProcess() { consent_keep_freed_memory() }
+
     /// Starts a server. When this returns, it serves.
     /// - Parameters:
     ///   - onFatalError: called once, on another thread, when the register failed and the process has to end.
@@ -52,9 +55,12 @@ public final class ConsentServer: Sendable {
         BackupSource.removeLeftOvers(in: configuration.stateFolder)
         let keyring = folder.keyring
         let logKey = folder.logKey
-        let register = try SQLiteRegister(folder: folder)
-        let index = try ConsentIndex()
-        try load(register, into: index, logger: logger)
+        var options = RegisterOptions()
+        options.defersReplay = true
+        let register = try SQLiteRegister(folder: folder, options: options)
+        let start = try IndexStart(
+            register, stateFolder: configuration.stateFolder, keyring: keyring, logger: logger)
+        let index = start.index
 
         let loops = configuration.loops ?? System.coreCount
         let pipeline = CommitPipeline(limits: configuration.limits)
@@ -72,10 +78,12 @@ public final class ConsentServer: Sendable {
                 isTestRegister: register.isTestRegister, loops: loops, startedAt: began,
                 startNanoseconds: consent_monotonic_nanoseconds() - began),
             stateFolder: configuration.stateFolder, onFatalError: onFatalError)
-        let writer = RegisterWriter(folder: folder, register: register, core: core)
+        let writer = RegisterWriter(
+            folder: folder, register: register, core: core, snapshotSequence: start.snapshotSequence)
         writer.postCatalogue()
         writer.postFigures()
-        writer.finishErasuresIfDue()
+        // An erasure that was cut off is finished before anyone is served.
+        if register.isReplayed || register.hasErasuresDue(now: core.clock.now) { writer.begin() }
         pipeline.start(writer)
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
@@ -84,12 +92,12 @@ public final class ConsentServer: Sendable {
                 core: core, group: group, host: configuration.host, port: configuration.port)
             logger.info(
                 "serving",
-                metadata: [
+                metadata: start.metadata.merging([
                     "address": "\(listener.address.host):\(listener.address.port)",
-                    "recipients": "\(index.statistics.recipients)", "sequence": "\(index.publishedSequence)",
+                    "recipients": "\(index.recipientCount)", "sequence": "\(index.publishedSequence)",
                     "loops": "\(loops)",
                     "start_ms": "\((consent_monotonic_nanoseconds() - began) / 1_000_000)",
-                ])
+                ]) { first, _ in first })
             return ConsentServer(core: core, group: group, listener: listener)
         } catch {
             pipeline.stop()
@@ -109,22 +117,6 @@ public final class ConsentServer: Sendable {
             try await Task.sleep(for: .milliseconds(50))
         }
         return try StateFolder(path: configuration.stateFolder)
-    }
-
-    /// Builds the index from the register's state rows, and from the states that came after them.
-    private static func load(_ register: SQLiteRegister, into index: ConsentIndex, logger: Logger) throws {
-        var failure: IndexError?
-        try register.forEachStateRow { slot, anchorDay, record in
-            guard failure == nil else { return }
-            do throws(IndexError) {
-                try index.put(slot, record: record, anchorDay: anchorDay)
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
-        register.mayExist = { index.contains($0) }
-        index.publish(sequence: register.lastSequence)
     }
 
     // MARK: Keys

@@ -54,8 +54,12 @@ public struct ServerConfiguration: Sendable {
         public var readStepMicroseconds = 2_000
         /// Contact points with state not yet on disk that make the writer flush while it is busy.
         public var dirtyContactsMax = 250_000
-        /// The same from which on each group of writes is followed by as much flushing as it has made
-        /// necessary. Bounds the writer's memory and what a start after a crash replays.
+        /// The same as a percentage of all contact points, where that is more: the more of them there are in
+        /// a page of the table, the less each costs.
+        public var dirtyContactsPercentMax = 10
+        /// Contact points with state not yet on disk from which on each group of writes is followed by as
+        /// much flushing as it has made necessary; twice the percentage above, where that is more. Bounds the
+        /// writer's memory and what a start after a crash replays.
         public var dirtyContactsLimit = 500_000
         /// Idle time after which the writer flushes derived rows.
         public var flushIdleMilliseconds = 2_000
@@ -63,6 +67,14 @@ public struct ServerConfiguration: Sendable {
         public var flushStepMicroseconds = 10_000
         /// Time that a stop may spend on flushing; the rest is replayed from the events by the next start.
         public var stopFlushSeconds = 3
+        /// Contact points from which on the index is written to a snapshot; fewer are read from their rows as
+        /// fast.
+        public var snapshotContactsMin = 100_000
+        /// Events after which a snapshot is written while writes go on; more where there are many contact
+        /// points.
+        public var snapshotEvents = 1_000_000
+        /// Time that a stop may spend on a snapshot.
+        public var stopSnapshotSeconds = 5
         /// Time without a change after which a Watch gets a heartbeat.
         public var heartbeatSeconds = 10
         /// Time after which a signed head is kept, where events were appended.

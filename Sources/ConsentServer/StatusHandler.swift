@@ -50,6 +50,11 @@ enum StatusHandler {
         stats.testRegister = core.identity.isTestRegister
         stats.loops = UInt32(core.identity.loops)
         stats.version = ServerCore.Identity.version
+        stats.stageTime = Int64(metrics.stageTime.value / 1000)
+        stats.commitTime = Int64(metrics.commitTime.value / 1000)
+        stats.publishTime = Int64(metrics.publishTime.value / 1000)
+        stats.flushTime = Int64(metrics.flushTime.value / 1000)
+        stats.snapshotSequence = register.snapshotSequence
         let frame = connection.output.beginFrame(.response, stream: header.stream)
         stats.encode(into: &connection.output)
         connection.output.endFrame(frame)
@@ -69,4 +74,6 @@ struct RegisterFigures: Sendable {
     var events: UInt64 = 0
     var walBytes: UInt64 = 0
     var derivedSequence: UInt64 = 0
+    /// 0: there is no snapshot.
+    var snapshotSequence: UInt64 = 0
 }

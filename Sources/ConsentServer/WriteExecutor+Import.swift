@@ -38,7 +38,7 @@ extension WriteExecutor {
         return response
     }
 
-    private func isUnproven(_ command: WriteCommand) throws(RegisterError) -> Bool {
+    private mutating func isUnproven(_ command: WriteCommand) throws(RegisterError) -> Bool {
         var copy = command
         return try refusals(of: &copy).isEmpty && copy.kind == .unprovenImport
     }

@@ -23,6 +23,9 @@ struct WriteExecutor {
     private(set) var changedProfiles: [(slot: SlotKey, profile: ContactProfile)] = []
     /// Whether the catalogue changed.
     var changedCatalogue = false
+    /// The last live draft that was accepted. Sign-ups of one group mostly differ in their address alone, and
+    /// the gate asks the same catalogue at the same time.
+    private var acceptedDraft: GrantDraft?
 
     /// - Parameter eventCountMax: events that the group may stage.
     init(register: SQLiteRegister, core: ServerCore, now: Timestamp, eventCountMax: Int) {
@@ -141,10 +144,14 @@ struct WriteExecutor {
     }
 
     /// What is wrong with a write; all that apply. May turn an import without proof into an unproven one.
-    func refusals(of command: inout WriteCommand) throws(RegisterError) -> [RefusalFinding] {
+    mutating func refusals(of command: inout WriteCommand) throws(RegisterError) -> [RefusalFinding] {
         if command.kind == .grant || command.kind == .renew {
-            switch GrantGate.verdict(try draft(of: command), catalogue: register.catalogue, now: now) {
-            case .accepted: return []
+            let draft = try draft(of: command)
+            if draft == acceptedDraft { return [] }
+            switch GrantGate.verdict(draft, catalogue: register.catalogue, now: now) {
+            case .accepted:
+                if draft.via == .live { acceptedDraft = draft }
+                return []
             case .unproven:
                 command.kind = .unprovenImport
                 return []
@@ -362,22 +369,26 @@ struct WriteExecutor {
             refusedCount += 1
             response.status = .refused
             response.refusals = refusals.map(detail)
-        case .recorded(let places): try fill(&response, .recorded, Array(stagedEvents[places]))
-        case .repeated(let events): try fill(&response, .repeated, events)
+        case .recorded(let places): try fill(&response, .recorded, stagedEvents[places])
+        case .repeated(let events): try fill(&response, .repeated, events[...])
         }
         return response
     }
 
     private func fill(
-        _ response: inout Wire.WriteResponse, _ status: Wire.WriteStatus, _ events: [ConsentEvent]
+        _ response: inout Wire.WriteResponse, _ status: Wire.WriteStatus, _ events: ArraySlice<ConsentEvent>
     ) throws(RegisterError) {
         response.status = status
-        response.sequence = events.map(\.sequence).max() ?? 0
-        response.sequences = events.map(\.sequence)
-        response.eventIds = events.map { event in
-            event.personal.map { Wire.Bytes16($0.eventID) } ?? Wire.Bytes16()
+        var waits = false
+        for place in events.indices {
+            let sequence = events[place].sequence
+            response.sequence = max(response.sequence, sequence)
+            response.sequences.append(sequence)
+            response.eventIds.append(
+                events[place].personal.map { Wire.Bytes16($0.eventID) } ?? Wire.Bytes16())
+            waits = waits || !events[place].pendingChannels.isEmpty
         }
-        guard events.contains(where: { !$0.pendingChannels.isEmpty }) else { return }
+        guard waits else { return }
         for event in events { response.tokens.append(try token(of: event)) }
     }
 

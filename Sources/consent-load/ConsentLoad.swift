@@ -21,7 +21,8 @@ struct ConsentLoad: AsyncParsableCommand {
             77 not authorised; 78 server not set up for it.
             """,
         subcommands: [
-            Seed.self, Check.self, Write.self, Mixed.self, Churn.self, Watch.self, Knee.self, Compare.self,
+            Seed.self, Check.self, Callers.self, Write.self, Mixed.self, Churn.self, Watch.self, Knee.self,
+            Compare.self,
         ])
 }
 

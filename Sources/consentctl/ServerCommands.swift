@@ -86,6 +86,15 @@ struct StatsCommand: ClientCommand {
             ("test register", "testRegister", .bool(stats.isTestRegister)),
             ("loops", "loops", .unsigned(UInt64(stats.loops))),
             ("version", "version", .string(stats.version)),
+            (
+                "events a commit", "eventsPerCommit",
+                .double(stats.commits == 0 ? 0 : Double(stats.writes) / Double(stats.commits))
+            ),
+            ("staging, s", "stageSeconds", .double(Self.seconds(stats.stageTime))),
+            ("committing, s", "commitSeconds", .double(Self.seconds(stats.commitTime))),
+            ("publishing, s", "publishSeconds", .double(Self.seconds(stats.publishTime))),
+            ("derived rows, s", "flushSeconds", .double(Self.seconds(stats.flushTime))),
+            ("snapshot up to", "snapshotSequence", .unsigned(stats.snapshotSequence)),
         ]
         if connection.json {
             return printDocument(.object(values.map { JSON.Member(key: $0.1, value: $0.2) }))

@@ -6,6 +6,13 @@ import Foundation
 import Logging
 
 @main
+enum Program {
+    static func main() async {
+        ConsentServer.prepareProcess()
+        await Consentd.main()
+    }
+}
+
 struct Consentd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "consentd",

@@ -3,6 +3,7 @@
 // whole.
 
 import ConsentDomain
+import TestRandomness
 import Testing
 
 struct SipHashTests {
@@ -113,6 +114,29 @@ struct SipHashTests {
                 Self.key.hash(UnsafeRawBufferPointer(rebasing: $0[shift...]))
             }
             #expect(Self.hex(hash) == Self.vectors[63])
+        }
+    }
+
+    /// Bytes with room around them hash as bytes without, whatever stands in that room.
+    @Test func roomChangesNothing() {
+        var random = SeededGenerator(seed: 31)
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 8 + 300 + 8, alignment: 8)
+        defer { room.deallocate() }
+        for count in 0...300 {
+            for place in room.indices { room[place] = UInt8.random(in: 0...255, using: &random) }
+            let prefixCount = Int.random(in: 1...7, using: &random)
+            let prefix = UInt64.random(in: 0...UInt64.max, using: &random) >> UInt64(64 - 8 * prefixCount)
+            let key = SipHashKey(
+                k0: .random(in: 0...UInt64.max, using: &random),
+                k1: .random(in: 0...UInt64.max, using: &random))
+            let bytes = [UInt8](room[8..<8 + count])
+            let expected = bytes.withUnsafeBytes {
+                key.hash(prefix: prefix, prefixCount: prefixCount, $0)
+            }
+            guard let base = room.baseAddress else { return }
+            let actual = key.hash(prefix: prefix, prefixCount: prefixCount, inRoom: base + 8, count: count)
+            #expect(actual == expected, "\(count) bytes, prefix of \(prefixCount)")
+            #expect([UInt8](room[8..<8 + count]) == bytes, "the bytes stay as they are")
         }
     }
 }

@@ -18,7 +18,7 @@ enum LayerRules {
     static let allowed: [String: Set<String>] = [
         "CSQLite": [], "CZlib": [], "CIdn2": [], "CPlatform": [], "CScrub": [],
         "WireProtocol": ["CPlatform", "CZlib"],
-        "ConsentDomain": ["CIdn2", "Crypto"],
+        "ConsentDomain": ["CPlatform", "CIdn2", "Crypto"],
         "ConsentProof": ["Crypto"],
         "ProtogenCore": [],
         "ConsentWire": ["WireProtocol", "ConsentDomain"],

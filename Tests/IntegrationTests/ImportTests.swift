@@ -172,6 +172,7 @@ import Testing
         let site = try await Site {
             $0.limits.dirtyContactsMax = 500
             $0.limits.dirtyContactsLimit = 1_000
+            $0.limits.dirtyContactsPercentMax = 0
             $0.limits.commitEventsMax = 1_000
         }
         let file = site.path("rows.csv")

@@ -44,6 +44,34 @@ import Testing
         }
     }
 
+    @Test func addressClassesAreThoseOfEachByte() throws {
+        var generator = SeededGenerator(seed: 21)
+        // Before a page that cannot be read: not one byte too many is looked at.
+        let region = try #require(consent_reserve(2 * Self.page, Self.page))
+        defer { consent_release(region, 2 * Self.page) }
+        #expect(consent_commit(region, Self.page))
+        let alphabet = Array("abzmABZM0195.-@@..--_+\u{E9} [`{/:".utf8) + [0, 255, 0x80]
+        for round in 0..<4_000 {
+            let count = 1 + round % 64
+            let bytes = (0..<count).map { _ in
+                round % 3 == 0
+                    ? UInt8.random(in: 0...255, using: &generator)
+                    : alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
+            }
+            let start = region.advanced(by: Self.page - count)
+            start.copyMemory(from: bytes, byteCount: count)
+            var fast = [UInt8](repeating: 0, count: 64)
+            var plain = fast
+            let classes = consent_lower_address(start, count, &fast)
+            let expected = consent_lower_address_portable(start, count, &plain)
+            #expect(fast[..<count] == plain[..<count], "\(bytes)")
+            #expect(
+                classes.letters == expected.letters && classes.digits == expected.digits
+                    && classes.dots == expected.dots && classes.dashes == expected.dashes
+                    && classes.ats == expected.ats, "\(bytes)")
+        }
+    }
+
     @Test func reservationsAreAlignedZeroAndKeepTheirBytes() throws {
         let alignment = 1 << 21
         let byteCount = 3 << 21

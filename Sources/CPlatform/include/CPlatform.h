@@ -8,6 +8,7 @@
 #ifndef CPLATFORM_H
 #define CPLATFORM_H
 
+#include "PlatformAddress.h"
 #include "PlatformAtomics.h"
 #include "PlatformBytes.h"
 #include "PlatformChecksum.h"

@@ -9,7 +9,7 @@ public enum Wire {
 
     /// FNV-1a (64 bits) over the canonical form of the schema: all that is on the wire, without the
     /// comments. Two programs with the same number were generated from the same layouts.
-    public static let schemaFingerprint: UInt64 = 0x604e_316e_af1e_4e58
+    public static let schemaFingerprint: UInt64 = 0x4cea_58eb_5588_6dca
 
     /// Limits that both sides keep.
     public enum Limits {

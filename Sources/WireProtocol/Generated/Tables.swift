@@ -4289,6 +4289,21 @@ extension Wire {
         /// Version of the server.
         public var version: String
 
+        /// Time that the writer thread took to judge, fold and stage the writes of commits.
+        public var stageTime: Int64
+
+        /// Time that it took to append them, syncs included.
+        public var commitTime: Int64
+
+        /// Time that it took to publish them to the index and to hand over the answers.
+        public var publishTime: Int64
+
+        /// Time that it took to write derived rows and to move the write-ahead log to the database.
+        public var flushTime: Int64
+
+        /// Event up to which the index snapshot on file holds every change; 0: there is none.
+        public var snapshotSequence: UInt64
+
         /// All fields, each zero or empty unless given.
         public init(
             state: ServingState = ServingState(rawValue: 0),
@@ -4314,7 +4329,12 @@ extension Wire {
             residentBytes: UInt64 = 0,
             testRegister: Bool = false,
             loops: UInt32 = 0,
-            version: String = ""
+            version: String = "",
+            stageTime: Int64 = 0,
+            commitTime: Int64 = 0,
+            publishTime: Int64 = 0,
+            flushTime: Int64 = 0,
+            snapshotSequence: UInt64 = 0
         ) {
             self.state = state
             self.sequence = sequence
@@ -4340,6 +4360,11 @@ extension Wire {
             self.testRegister = testRegister
             self.loops = loops
             self.version = version
+            self.stageTime = stageTime
+            self.commitTime = commitTime
+            self.publishTime = publishTime
+            self.flushTime = flushTime
+            self.snapshotSequence = snapshotSequence
         }
 
         /// - Parameter bytes: the whole encoding.
@@ -4397,6 +4422,16 @@ extension Wire {
                     self.loops = try field.integer(bytes)
                 case 24:
                     self.version = try field.text(bytes)
+                case 25:
+                    self.stageTime = try field.integer(bytes)
+                case 26:
+                    self.commitTime = try field.integer(bytes)
+                case 27:
+                    self.publishTime = try field.integer(bytes)
+                case 28:
+                    self.flushTime = try field.integer(bytes)
+                case 29:
+                    self.snapshotSequence = try field.integer(bytes)
                 default: break
                 }
             }
@@ -4428,6 +4463,11 @@ extension Wire {
             if self.testRegister { writer.appendField(22, self.testRegister) }
             if self.loops != 0 { writer.appendField(23, self.loops) }
             if !self.version.isEmpty { writer.appendField(24, self.version) }
+            if self.stageTime != 0 { writer.appendField(25, self.stageTime) }
+            if self.commitTime != 0 { writer.appendField(26, self.commitTime) }
+            if self.publishTime != 0 { writer.appendField(27, self.publishTime) }
+            if self.flushTime != 0 { writer.appendField(28, self.flushTime) }
+            if self.snapshotSequence != 0 { writer.appendField(29, self.snapshotSequence) }
         }
     }
 }

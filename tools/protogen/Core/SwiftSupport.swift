@@ -331,6 +331,7 @@ enum SwiftSupport {
                 guard byteCount >= needed else { throw .truncated(needed: needed, actual: byteCount) }
             }
 
+            @inline(__always)
             func requireZeros(at offset: Int, count: Int) throws(WireError) {
                 for index in offset..<(offset + count) {
                     guard load(UInt8.self, at: index) == 0 else { throw .reservedNotZero(offset: index) }
