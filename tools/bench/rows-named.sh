@@ -39,7 +39,7 @@ T11_ours() {
     batches=$(allocations_each "$1" "${batch_100[@]}")
     say "T11: allocations a check: singles $singles, batches $batches"
     awk -v a="$singles" -v b="$batches" \
-        'BEGIN { if (a != "" && b != "") printf "{\"figure\": %s}\n", a > b ? a : b }' >"$1"
+        'BEGIN { if (a != "" && b != "") printf "{\"figure\": %s}\n", (a > b ? a : b) }' >"$1"
 }
 
 # allocations_each FILE ARGUMENT… : allocations a check of such runs.
@@ -54,7 +54,7 @@ allocations_each() {
     duration=4s checks "$file" "$@" || return 1
     after=$(allocations)
     awk -v more="$((after - between - (between - before)))" -v checks="$(($(json_number checks <"$file") - short))" \
-        'BEGIN { if (checks > 0) printf "%.6f", more > 0 ? more / checks : 0 }'
+        'BEGIN { if (checks > 0) printf "%.6f", (more > 0 ? more / checks : 0) }'
 }
 
 allocations() { od -An -t u8 -N 8 "$folder/allocations" | tr -d ' '; }
