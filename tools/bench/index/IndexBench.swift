@@ -111,7 +111,7 @@ struct Check: ParsableCommand {
         print("recipients \(statistics.recipients), profiles \(statistics.profiles)")
         print("load \(rounded(statistics.load))")
         print(
-            "bytes a recipient \(rounded(Double(statistics.touchedBytes) / Double(recipients))), in huge pages "
+            "bytes a recipient \(rounded(Double(statistics.touchedBytes) / Double(recipients))), huge pages "
                 + "\(rounded(Double(statistics.hugePageBytes) / Double(statistics.touchedBytes)))")
         try measure("one question", asked.count) { start, reasons, days in
             asked.withUnsafeBytes { bytes in
