@@ -20,7 +20,7 @@ PROGRAMS := consentd consentctl consent-load
 export SWIFT ONLY SEED FILTER ROUNDS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test check generate format bench reliability install clean
+.PHONY: help deps build demo test check generate format bench instructions reliability install clean
 
 help: deps
 	@printf 'consentd: a register of consents to marketing, and an index that answers from memory.\n\n'
@@ -51,6 +51,9 @@ format: deps ## format the Swift files in place
 
 bench: build ## measure speed beside Redis, gRPC and PostgreSQL (ONLY=T1,T4 RECIPIENTS=); report in .build/bench
 	@tools/bench/run.sh
+
+instructions: build ## count the server's instructions a check under callgrind (CHECKS=)
+	@tools/bench/instructions/run.sh
 
 reliability: build ## kill the server under load and audit; compare with the model (ONLY= SEED= ROUNDS= COMPARISONS=)
 	@$(SCRIPTS)/reliability.sh

@@ -1,7 +1,7 @@
 // A server and a client in one process, for an instrument that counts instructions.
 //
 // Why: instructions a check are the same on a busy machine and on a quiet one, so a change of the hot path
-// shows in them where clocks show noise. tools/scripts/instructions.sh runs this under callgrind, which
+// shows in them where clocks show noise. run.sh runs this under callgrind, which
 // counts only while the server's connection handler works; what is asked is a number, so that a longer run
 // less a shorter one is the cost of checks alone. The main thread waits by a semaphore: callgrind does not
 // outlive `dispatchMain`.

@@ -5,7 +5,7 @@
 # Each kind runs with CHECKS (2000) checks and with three times as many; the difference is the cost of checks alone.
 # OUT=folder keeps callgrind's files, for callgrind_annotate.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 
 checks=${CHECKS:-2000}
 folder=${OUT:-.build/instructions}
