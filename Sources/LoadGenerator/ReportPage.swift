@@ -160,7 +160,7 @@ extension RunReport {
         var figures = [
             ("\(unit)s a second", TextFormat.rate(rate)), ("p50", short(latency.p50)),
             ("p99", short(latency.p99)), ("p99.9", short(latency.p999)), ("longest", short(latency.max)),
-            ("errors", errors),
+            ("errors", TextFormat.grouped(result.statistics.errorCount)),
         ]
         if batch > 1 || checksPerConnection != nil {
             figures.insert(("\(requestNoun) a second", TextFormat.rate(requestsPerSecond)), at: 1)

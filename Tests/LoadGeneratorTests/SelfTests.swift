@@ -115,6 +115,7 @@ import WireProtocol
             $0.connections = 1
             $0.inFlight = 1
             $0.rate = 20_000
+            $0.warmUpNanoseconds = 0
         }
         let result = try await EngineTests.run(.isSlow, plan)
         #expect(result.statistics.blocked > 100, "requests waited for the server")
