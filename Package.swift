@@ -118,7 +118,8 @@ let package = Package(
             path: "Tests/Support", swiftSettings: strict),
         .executableTarget(
             name: "instruction-count", dependencies: ["ConsentClient", "TestSupport"],
-            path: "tools/bench/instructions", swiftSettings: strict),
+            path: "tools/bench/instructions", exclude: ["run.sh"],
+            swiftSettings: strict),
         .testTarget(
             name: "WireProtocolTests",
             dependencies: ["TestRandomness", "WireProtocol", "CPlatform", "CZlib"],

@@ -28,7 +28,7 @@ struct AddressKeyer {
     }
 
     /// Bytes of working memory for an address: its normal form, and what hashing wants in front and behind.
-    private static let roomByteCount = 8 + ContactAddress.scratchByteCount + 8
+    static let roomByteCount = 8 + ContactAddress.scratchByteCount + 8
 
     /// The key of one address.
     @inline(__always)
@@ -54,105 +54,106 @@ struct AddressKeyer {
         return text.withUTF8 { key(of: UnsafeRawBufferPointer($0)) }
     }
 
-    /// Addresses that are hashed at once.
-    private static let laneCount = 4
-
     /// The keys of many addresses, in order; one that has no key is named to `refuse`.
     /// - Parameters:
     ///   - offsets: count + 1 ascending u32, checked by the view.
+    ///   - lanes: working memory.
     ///   - keys: room for `count` keys.
     func keys(
-        offsets: RawSpan, addresses: RawSpan, count: Int, into keys: UnsafeMutablePointer<RecipientKey>,
-        refuse: (Int) -> Void
+        offsets: RawSpan, addresses: RawSpan, count: Int, lanes: AddressLanes,
+        into keys: UnsafeMutablePointer<RecipientKey>, refuse: (Int) -> Void
     ) {
-        let lanes = core.keyring.hashesFour ? Self.laneCount : 1
-        withUnsafeTemporaryAllocation(byteCount: Self.laneCount * Self.roomByteCount, alignment: 16) {
-            rooms in
-            withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: Self.laneCount) {
-                starts in
-                withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.laneCount) { counts in
-                    var waiting = Lanes(rooms: rooms, starts: starts, counts: counts)
-                    addresses.withUnsafeBytes { bytes in
-                        var start = 0
-                        for position in 0..<count {
-                            let end = Int(offsets.load(UInt32.self, at: 4 * (position + 1)))
-                            let address = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
-                            start = end
-                            if waiting.take(address, at: position, self) {
-                                if waiting.count == lanes { waiting.hash(self, into: keys) }
-                            } else {
-                                keys[position] = RecipientKey(low: 0, high: 0)
-                                refuse(position)
-                            }
-                        }
-                    }
-                    waiting.hash(self, into: keys)
+        let group = core.keyring.hashesFour ? AddressLanes.laneCount : 1
+        addresses.withUnsafeBytes { bytes in
+            var start = 0
+            for position in 0..<count {
+                let end = Int(offsets.load(UInt32.self, at: 4 * (position + 1)))
+                let address = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+                start = end
+                if normalise(address, at: position, into: lanes) {
+                    if lanes.count == group { hash(lanes, into: keys) }
+                } else {
+                    keys[position] = RecipientKey(low: 0, high: 0)
+                    refuse(position)
                 }
             }
         }
+        hash(lanes, into: keys)
     }
 
-    /// Addresses that were normalised and wait to be hashed.
-    private struct Lanes {
-        let rooms: UnsafeMutableRawBufferPointer
-        let starts: UnsafeMutableBufferPointer<UnsafeMutableRawPointer>
-        let counts: UnsafeMutableBufferPointer<UInt32>
-        var positions: [4 of Int] = [0, 0, 0, 0]
-        var count = 0
+    /// Normalises an address into the next lane; false where it can't be.
+    @inline(__always)
+    private func normalise(
+        _ address: UnsafeRawBufferPointer, at position: Int, into lanes: AddressLanes
+    ) -> Bool {
+        let lane = lanes.count
+        let scratch = UnsafeMutableRawBufferPointer(
+            start: lanes.starts[lane], count: ContactAddress.scratchByteCount)
+        guard let count = try? ContactAddress.normalise(address, kind: kind, region: region, into: scratch)
+        else { return false }
+        lanes.counts[lane] = UInt32(count)
+        lanes.positions[lane] = position
+        lanes.count = lane + 1
+        return true
+    }
 
-        init(
-            rooms: UnsafeMutableRawBufferPointer, starts: UnsafeMutableBufferPointer<UnsafeMutableRawPointer>,
-            counts: UnsafeMutableBufferPointer<UInt32>
-        ) {
-            self.rooms = rooms
-            self.starts = starts
-            self.counts = counts
-        }
-
-        /// Normalises an address into the next lane; false where it can't be.
-        @inline(__always)
-        mutating func take(_ address: UnsafeRawBufferPointer, at position: Int, _ keyer: AddressKeyer) -> Bool
-        {
-            let first = count * AddressKeyer.roomByteCount + 8
-            let scratch = UnsafeMutableRawBufferPointer(
-                rebasing: rooms[first..<first + ContactAddress.scratchByteCount])
-            guard let start = scratch.baseAddress,
-                let byteCount = try? ContactAddress.normalise(
-                    address, kind: keyer.kind, region: keyer.region, into: scratch)
-            else { return false }
-            starts[count] = start
-            counts[count] = UInt32(byteCount)
-            positions[count] = position
-            count += 1
-            return true
-        }
-
-        /// Writes the keys of all that wait.
-        @inline(__always)
-        mutating func hash(_ keyer: AddressKeyer, into keys: UnsafeMutablePointer<RecipientKey>) {
-            if count == AddressKeyer.laneCount, let starts = starts.baseAddress,
-                let counts = counts.baseAddress
-            {
-                withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2 * AddressKeyer.laneCount) {
-                    hashes in
-                    guard let words = hashes.baseAddress else { return }
-                    keyer.core.keyring.homesOfFour(
-                        controller: keyer.controller, kind: keyer.kind, inRoom: starts, counts: counts,
-                        hashes: words)
-                    for lane in 0..<AddressKeyer.laneCount {
-                        keys[positions[lane]] = RecipientKey(low: words[2 * lane], high: words[2 * lane + 1])
-                    }
-                }
-            } else {
-                for lane in 0..<count {
-                    keys[positions[lane]] =
-                        keyer.core.keyring.home(
-                            controller: keyer.controller, kind: keyer.kind, inRoom: starts[lane],
-                            count: Int(counts[lane]), isKnown: { keyer.core.index.contains($0) }
-                        ).key
-                }
+    /// Writes the keys of all that wait.
+    @inline(__always)
+    private func hash(_ lanes: AddressLanes, into keys: UnsafeMutablePointer<RecipientKey>) {
+        if lanes.count == AddressLanes.laneCount {
+            core.keyring.homesOfFour(
+                controller: controller, kind: kind, inRoom: lanes.starts, counts: lanes.counts,
+                hashes: lanes.hashes)
+            for lane in 0..<AddressLanes.laneCount {
+                keys[lanes.positions[lane]] = RecipientKey(
+                    low: lanes.hashes[2 * lane], high: lanes.hashes[2 * lane + 1])
             }
-            count = 0
+        } else {
+            for lane in 0..<lanes.count {
+                let home = core.keyring.home(
+                    controller: controller, kind: kind, inRoom: lanes.starts[lane],
+                    count: Int(lanes.counts[lane]), isKnown: { core.index.contains($0) })
+                keys[lanes.positions[lane]] = home.key
+            }
         }
+        lanes.count = 0
+    }
+}
+
+/// Addresses that were normalised and wait to be hashed together. Only its event loop touches it.
+///
+/// Invariant: between two batches `count` is 0.
+final class AddressLanes {
+    /// Addresses that are hashed at once.
+    static let laneCount = 4
+
+    /// Where each lane's address stands, with room around it.
+    let starts = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: laneCount)
+    let counts = UnsafeMutablePointer<UInt32>.allocate(capacity: laneCount)
+    /// Places in the batch.
+    let positions = UnsafeMutablePointer<Int>.allocate(capacity: laneCount)
+    /// Low and high words of the keys.
+    let hashes = UnsafeMutablePointer<UInt64>.allocate(capacity: 2 * laneCount)
+    @exclusivity(unchecked) var count = 0
+    private let rooms = UnsafeMutableRawPointer.allocate(
+        byteCount: laneCount * AddressKeyer.roomByteCount, alignment: 16)
+
+    init() {
+        rooms.initializeMemory(
+            as: UInt8.self, repeating: 0, count: Self.laneCount * AddressKeyer.roomByteCount)
+        for lane in 0..<Self.laneCount {
+            (starts + lane).initialize(to: rooms + (lane * AddressKeyer.roomByteCount + 8))
+        }
+        counts.initialize(repeating: 0, count: Self.laneCount)
+        positions.initialize(repeating: 0, count: Self.laneCount)
+        hashes.initialize(repeating: 0, count: 2 * Self.laneCount)
+    }
+
+    deinit {
+        rooms.deallocate()
+        starts.deallocate()
+        counts.deallocate()
+        positions.deallocate()
+        hashes.deallocate()
     }
 }

@@ -77,6 +77,7 @@ final class GatheredChecks {
 final class CheckScratch: @unchecked Sendable {
     /// The single checks of the burst that the loop works on.
     let gathered = GatheredChecks()
+    private let lanes = AddressLanes()
     private let reasons: UnsafeMutablePointer<UInt8>
     private let untilDays: UnsafeMutablePointer<UInt16>
     /// Keys made from addresses; allocated with the first such batch.
@@ -127,7 +128,9 @@ final class CheckScratch: @unchecked Sendable {
     ///   - offsets: count + 1 ascending u32, checked by the view.
     func keyAddresses(offsets: RawSpan, addresses: RawSpan, count: Int, _ keyer: AddressKeyer) {
         precondition(count <= Self.capacity, "a batch over its limit")
-        keyer.keys(offsets: offsets, addresses: addresses, count: count, into: ownKeys()) {
+        keyer.keys(
+            offsets: offsets, addresses: addresses, count: count, lanes: lanes, into: ownKeys()
+        ) {
             errors.append(Wire.ItemError(index: UInt32($0), code: .badAddress))
         }
     }
