@@ -8,6 +8,7 @@
 //
 // Invariant: when `replay` is done, tables and active generation together hold what all events derive.
 
+import CPlatform
 import ConsentDomain
 import ConsentProof
 
@@ -118,6 +119,9 @@ extension SQLiteRegister {
         try scan(to: lastSequence)
         absent = []
         isReplayed = true
+        // Pages that a start has read are not those that writes will want.
+        try database.dropCache("freeing what the start has read")
+        consent_return_freed_memory()
     }
 
     /// Writes what a long replay has folded so far.
