@@ -151,6 +151,14 @@ public final class ConsentIndex: @unchecked Sendable {
         self.count()
     }
 
+    /// Goes on with a growth that is under way, which writes would do otherwise, for half a millisecond or so.
+    /// For times when none come: a snapshot needs slots that stay where they are.
+    /// - Returns: whether there is more to do.
+    public func continueGrowth() -> Bool {
+        defer { count() }
+        return slots.continueGrowth()
+    }
+
     /// Asks for the memory that a later `put` of this key needs. For bulk loads: some 8 to 32 keys ahead.
     public func prefetch(_ key: SlotKey) {
         consent_prefetch_write(slots.reader.line(slots.map.home(key.low)))

@@ -20,6 +20,8 @@ import CPlatform
 extension SlotTable {
     /// Old lines moved with each write while growth is under way.
     private static let linesPerWrite = 16
+    /// Old lines moved at once while no writes come.
+    private static let linesPerPause = 2_048
     /// Load from which the next size's memory is made ready: late, since it counts as used from then on, and
     /// early enough, since each eighth write brings in room for a thousand lines.
     private static let populateLoad = 0.82
@@ -43,6 +45,15 @@ extension SlotTable {
                 repairFilter()
             }
         }
+    }
+
+    /// A part of a growth under way that belongs to no write.
+    /// - Returns: whether there is more to do, and more can be done now.
+    mutating func continueGrowth() -> Bool {
+        for _ in 0..<Self.linesPerPause where isGrowing {
+            if !moveTopLine() { return false }
+        }
+        return isGrowing
     }
 
     /// Makes room for `count` recipients in all. Slow; for the time before the index serves.

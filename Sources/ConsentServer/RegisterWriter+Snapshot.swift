@@ -23,6 +23,8 @@ struct SnapshotTurn {
     /// Sequence that the copy was begun at.
     var copySequence: UInt64 = 0
     var isSealed = false
+    /// One is due, and slots of the index are being put in place first.
+    var isSettling = false
     /// The file has to catch up; the pipeline is woken when it has.
     var isWaiting = false
     var began: UInt64 = 0
@@ -35,7 +37,7 @@ struct SnapshotTurn {
     }
 
     /// Whether a step can do something now.
-    var wantsToRun: Bool { copy != nil && !isWaiting }
+    var wantsToRun: Bool { isSettling || copy != nil && !isWaiting }
 
     /// Events that have come since the snapshot on file.
     func events(before last: UInt64) -> UInt64 { sequence.map { last - $0 } ?? last }
@@ -56,7 +58,9 @@ extension RegisterWriter {
     func snapshotStep(isIdle: Bool) {
         guard !hasFailed else { return }
         if snapshot.copy == nil {
-            guard isSnapshotDue(isIdle: isIdle) else { return }
+            guard isSnapshotDue(isIdle: isIdle) else { return snapshot.isSettling = false }
+            snapshot.isSettling = core.index.continueGrowth()
+            if snapshot.isSettling { return }
             beginSnapshot()
         }
         continueSnapshot()
@@ -164,6 +168,7 @@ extension RegisterWriter {
             consent_monotonic_nanoseconds() + UInt64(core.limits.stopSnapshotSeconds) * 1_000_000_000
         // One that was begun earlier would leave more to be replayed.
         snapshot.end()
+        while consent_monotonic_nanoseconds() < deadline, core.index.continueGrowth() {}
         beginSnapshot()
         while let copy = snapshot.copy, consent_monotonic_nanoseconds() < deadline {
             continueSnapshot()

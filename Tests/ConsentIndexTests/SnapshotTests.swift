@@ -170,6 +170,18 @@ struct SnapshotTests {
         }
     }
 
+    @Test("a growth left halfway goes on without writes until one can be made", arguments: [11, 12, 13])
+    func halfwayGrowth(seed: UInt64) throws {
+        let pair = try Pair(seed: seed, contactCount: 10, capacity: 30_000)
+        try pair.write(45_000)
+        while try pair.begin() != nil { try pair.write(1) }
+        while pair.index.continueGrowth() { pair.compare("halfway") }
+        pair.compare("grown")
+        try pair.snapshot()
+        try pair.load()
+        pair.compare("loaded")
+    }
+
     @Test("one that is missing or too large is refused")
     func unfit() throws {
         let pair = try Pair(seed: 11, contactCount: 500)
