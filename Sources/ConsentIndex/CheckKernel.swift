@@ -159,7 +159,9 @@ struct CheckKernel: Sendable {
             let found = slots.probe(line: line, low: half[item], tag: tag)
             values[item] = found.value
             open |= found.open &<< UInt64(item)
-            consent_prefetch_read(found.open != 0 ? line + 64 : profiles.record(found.value))
+            // Which of both will be wanted can't be guessed; the other one is at hand then, and costs little.
+            consent_prefetch_read(line + Int(truncatingIfNeeded: found.open &* 64))
+            consent_prefetch_read(profiles.record(found.value))
         }
         while open != 0 {
             let item = open.trailingZeroBitCount

@@ -37,26 +37,27 @@ struct Population {
 
     mutating func key() -> RecipientKey { RecipientKey(low: next(), high: next()) }
 
-    /// The record of one channel with four purposes, and the day that its days count from.
+    /// The record of one channel with one to four of its purposes, and the day that its days count from.
     mutating func profile() -> ContactProfile {
         let word = next()
         let first = Self.firstDay + UInt16(word % 1_095)
         let second = word >> 16 % 10 < 3 ? Self.firstDay + UInt16(word >> 24 % 1_095) : first
         let anchor = min(first, second)
         let isWithdrawn = word >> 40 % 10 == 0
-        var bytes = [UInt8](repeating: 0, count: 8 + 16 + 4 * 8)
+        let purposes = (1...4).filter { $0 == 4 || word >> (48 + $0) & 1 == 1 }
+        var bytes = [UInt8](repeating: 0, count: 8 + 16 + purposes.count * 8)
         bytes[1] = 1
         bytes[4] = UInt8(bytes.count)
-        bytes[8] = 0b11110
+        bytes[8] = purposes.reduce(0) { $0 | 1 << UInt8($1) }
         bytes[8 + 10] = 24
-        for purpose in 0..<4 {
-            let cell = 24 + purpose * 8
-            let relative = (purpose == 3 ? second : first) - anchor
+        for (place, purpose) in purposes.enumerated() {
+            let cell = 24 + place * 8
+            let relative = (purpose == 4 ? second : first) - anchor
             bytes[cell] = isWithdrawn ? 4 : 2
             bytes[cell + 1] = isWithdrawn ? 0 : 1
             bytes[cell + 2] = isWithdrawn ? 0 : UInt8(relative & 0xFF)
             bytes[cell + 3] = isWithdrawn ? 0 : UInt8(relative >> 8)
-            bytes[cell + 4] = 1
+            bytes[cell + 4] = UInt8(1 + word >> 52 % 4)
         }
         return ContactProfile(record: bytes, anchorDay: isWithdrawn ? 0 : anchor)
     }
