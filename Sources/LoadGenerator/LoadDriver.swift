@@ -60,15 +60,20 @@ package struct LoadDriver<Talk: Dialogue>: Sendable {
     private let host: String
     private let port: Int
     private let plan: RunPlan
+    private let group: MultiThreadedEventLoopGroup?
 
     /// - Parameters:
     ///   - host: the server's host.
     ///   - port: the server's port.
     ///   - plan: how much, how long, how regular. Checked by the caller.
-    package init(host: String, port: Int, plan: RunPlan) {
+    ///   - group: threads that other loads use too, the plan's or more, which the caller ends; nil: threads
+    ///     of its own. Two loads that wait for the right moment on threads of their own would each want a
+    ///     core.
+    package init(host: String, port: Int, plan: RunPlan, group: MultiThreadedEventLoopGroup? = nil) {
         self.host = host
         self.port = port
         self.plan = plan
+        self.group = group
     }
 
     /// Does the run.
@@ -93,7 +98,7 @@ package struct LoadDriver<Talk: Dialogue>: Sendable {
     package func prepare(dialogue: @Sendable @escaping (Int) -> Talk) async throws(LoadError)
         -> some ReadyLoad
     {
-        let threads = LoadThreads<LoadConnection<Talk>>(plan: plan)
+        let threads = LoadThreads<LoadConnection<Talk>>(plan: plan, sharing: group)
         do throws(LoadError) {
             for number in 0..<plan.connections {
                 try await open(number, on: threads.loop(of: number), dialogue: dialogue)

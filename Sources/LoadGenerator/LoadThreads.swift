@@ -80,15 +80,18 @@ package enum RunClock {
 /// The threads of one load.
 struct LoadThreads<Lane: LoadLane>: ReadyLoad {
     private let plan: RunPlan
-    private let group: MultiThreadedEventLoopGroup
+    /// Threads of this load alone; nil: others use them too.
+    private let ownGroup: MultiThreadedEventLoopGroup?
     private let loops: [LoadLoop<Lane>]
 
-    init(plan: RunPlan) {
+    /// - Parameter group: threads that others use too, as many as the plan wants or more; nil: none.
+    init(plan: RunPlan, sharing group: MultiThreadedEventLoopGroup? = nil) {
         self.plan = plan
-        group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads)
-        loops = group.makeIterator().enumerated().map { thread, eventLoop in
-            LoadLoop(eventLoop: eventLoop, plan: plan, thread: thread)
-        }
+        ownGroup = group == nil ? MultiThreadedEventLoopGroup(numberOfThreads: plan.threads) : nil
+        loops =
+            (group ?? ownGroup)?.makeIterator().prefix(plan.threads).enumerated().map { thread, eventLoop in
+                LoadLoop(eventLoop: eventLoop, plan: plan, thread: thread)
+            } ?? []
     }
 
     /// The thread of the lane with this number.
@@ -97,7 +100,7 @@ struct LoadThreads<Lane: LoadLane>: ReadyLoad {
     func giveUp() async {
         // A promise may not be dropped unfulfilled.
         for loop in loops { loop.over.succeed(()) }
-        try? await group.shutdownGracefully()
+        try? await ownGroup?.shutdownGracefully()
     }
 
     func run(
@@ -110,7 +113,7 @@ struct LoadThreads<Lane: LoadLane>: ReadyLoad {
         } catch {
             outcome = .failure(error)
         }
-        try? await group.shutdownGracefully()
+        try? await ownGroup?.shutdownGracefully()
         return try outcome.get()
     }
 

@@ -2,6 +2,8 @@
 // each with its own latencies. The writes are about people of their own, so that every check's answer stays
 // known.
 
+import NIOPosix
+
 /// What to ask and what to write meanwhile.
 package struct MixedOptions: Sendable {
     /// The checks.
@@ -50,13 +52,38 @@ package enum MixedRun {
         writeOptions.withdrawRatio = options.withdrawRatio
         let writes = try await PreparedWrites.prepare(writeOptions, checks.control)
 
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads)
+        let outcome: Result<(RunResult, RunResult), LoadError>
+        do throws(LoadError) {
+            outcome = .success(
+                try await both(checks, plan, writes, writePlan, of: server, on: group, printer))
+        } catch {
+            outcome = .failure(error)
+        }
+        try? await group.shutdownGracefully()
+        let (result, writeResult) = try outcome.get()
+        printer.clear()
+        await checks.control.close()
+
+        var report = checks.report(mode: "mixed", plan: plan, result: result)
+        writes.describe(&report)
+        report.writes = RunReport.Writes(plan: writePlan, result: writeResult)
+        return report
+    }
+
+    /// Runs both on the same threads, so that one core is enough for them.
+    private static func both(
+        _ checks: PreparedChecks, _ plan: RunPlan, _ writes: PreparedWrites, _ writePlan: RunPlan,
+        of server: ServerOptions, on group: MultiThreadedEventLoopGroup, _ printer: ProgressPrinter
+    ) async throws(LoadError) -> (RunResult, RunResult) {
+        let (host, port) = (server.address.host, server.address.port)
         let readyChecks = try await LoadDriver<ConsentDialogue<CheckWorkload>>(
-            host: server.address.host, port: server.address.port, plan: plan
+            host: host, port: port, plan: plan, group: group
         ).prepare(credential: server.credential) { checks.workload($0, of: plan) }
         let readyWrites: any ReadyLoad
         do throws(LoadError) {
             readyWrites = try await LoadDriver<ConsentDialogue<WriteWorkload>>(
-                host: server.address.host, port: server.address.port, plan: writePlan
+                host: host, port: port, plan: writePlan, group: group
             ).prepare(credential: server.credential) { writes.workload($0, of: writePlan) }
         } catch {
             await readyChecks.giveUp()
@@ -66,14 +93,7 @@ package enum MixedRun {
         async let beside = outcome(of: readyWrites, at: start)
         let result = try await readyChecks.run(
             at: start, meter: { await checks.control.meter() }, progress: printer.live(unit: "checks"))
-        let writeResult = try await beside.get()
-        printer.clear()
-        await checks.control.close()
-
-        var report = checks.report(mode: "mixed", plan: plan, result: result)
-        writes.describe(&report)
-        report.writes = RunReport.Writes(plan: writePlan, result: writeResult)
-        return report
+        return (result, try await beside.get())
     }
 
     private static func outcome(

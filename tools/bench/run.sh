@@ -74,7 +74,7 @@ stop memcached
 stop grpc
 wants T5P && measure_select
 wants T9 T9P T9S && measure_writes
-wants T10 && on_all_cores measure_mixed
+wants T10 && measure_mixed
 wants T11 && measure_allocations
 wants T12 && on_all_cores alternate T12 1
 wants T2H && measure_history
