@@ -67,6 +67,7 @@ copy_register() {
     stop consentd
     say "Copying the register for the rows that write."
     cp -a --reflink=auto "$register" "$register_for_writes"
+    sync "$register_for_writes"/* # or the first fsync of a commit would write all of it
 }
 
 # settle : waits until the derived rows have caught up with the events.
