@@ -37,6 +37,7 @@ measure_writes() {
     need_postgres
     copy_register
     serve "$register_for_writes" --loops 1
+    settle # what the cold starts have left to be replayed
     for id in T9 T9P; do wanted "$id" && alternate "$id" "$rounds"; done
     wanted T9S && alternate T9S 1
     stop postgres INT

@@ -2,7 +2,7 @@
 # The long tests: `crash` kills the server under write load again and again, and audits the register after each
 # restart; `erasure` does so under erasures, and searches the files for what was erased; `import` kills either side of
 # an import, and finishes it by the same command; `model` holds fold, index and the questions about the past against
-# a naive model of the law; `withdraw` times withdrawals beside a dump.
+# a naive model of the law; `race` lets readers race the index's writer; `withdraw` times withdrawals beside a dump.
 #
 # crash: ROUNDS (25) kills, at moments drawn from SEED (printed; the same seed kills at the same moments). After each
 # restart every event that was acknowledged must be in the register, at its sequence, and the sequence must be dense.
@@ -10,12 +10,13 @@
 # of consentctl is watched over five times as many.
 # model: COMPARISONS (1000000) comparisons over random logs drawn from SEED on.
 # withdraw: withdrawals one after the other, alone and while another connection reads a dump of EVENTS (200000) grants.
-# ONLY=crash, ONLY=erasure, ONLY=import, ONLY=model and ONLY=withdraw run one of them. Ends with a table and
+# race: readers of the index race its writer under the thread sanitizer, in a build of its own.
+# ONLY=crash, ONLY=erasure, ONLY=import, ONLY=model, ONLY=race and ONLY=withdraw run one of them. Ends with a table and
 # `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-tests=${ONLY:-crash erasure import model withdraw}
+tests=${ONLY:-crash erasure import model race withdraw}
 rounds=${ROUNDS:-25}
 comparisons=${COMPARISONS:-1000000}
 import_rows=${IMPORT_ROWS:-400000}
@@ -27,13 +28,15 @@ table=
 passed=0
 failed=0
 
-# run_test NAME LINE VARIABLE=VALUE...: runs the test with these variables; the last line that it prints after
-# `NAME: ` is its figure.
-run_test() {
+# run_test NAME LINE VARIABLE=VALUE...: runs the test with these variables.
+run_test() { run "$1" "$2" env "${@:3}" tools/scripts/test.sh; }
+
+# run NAME LINE COMMAND...: runs it; the last line that it prints after `NAME: ` is its figure.
+run() {
     local name=$1 line=$2 log=.build/reliability-$1.log code figure verdict=ok
     shift 2
     echo "$line; SEED=$seed repeats this run."
-    env "$@" tools/scripts/test.sh >"$log" 2>&1
+    "$@" >"$log" 2>&1
     code=$?
     if [ "$code" -eq 0 ]; then
         passed=$((passed + 1))
@@ -44,6 +47,16 @@ run_test() {
     fi
     figure=$(sed -n "s/^$name: //p" "$log" | tail -n 1)
     table+=$(printf '%-10s %-60s %-14s %s' "$name" "${figure:--}" "$seed" "$verdict")$'\n'
+}
+
+# race : in memory that the sanitizer watches, with few profiles and with as many as there are.
+race() {
+    local sanitized=(-c release --sanitize=thread --scratch-path .build/thread-sanitizer) profiles
+    swift build "${sanitized[@]}" --product index-bench || return 1
+    for profiles in 300 1000000; do
+        TSAN_OPTIONS=halt_on_error=1 .build/thread-sanitizer/release/index-bench race \
+            --seed "$seed" --profiles "$profiles" || return 1
+    done
 }
 
 for name in $tests; do
@@ -65,12 +78,15 @@ for name in $tests; do
             run_test model "Comparing $comparisons answers with the model's" FILTER=ModelTests.DifferentialTests \
                 CONSENTD_MODEL_COMPARISONS="$comparisons" CONSENTD_MODEL_SEED="$seed"
             ;;
+        race)
+            run race "Readers racing the index's writer under the thread sanitizer" race
+            ;;
         withdraw)
             run_test withdraw "Withdrawing beside a dump of $events grants" \
                 FILTER=ReliabilityTests.WithdrawalTests CONSENTD_WITHDRAW_EVENTS="$events"
             ;;
         *)
-            echo "error: ONLY=$name: there are crash, erasure, import, model and withdraw" >&2
+            echo "error: ONLY=$name: there are crash, erasure, import, model, race and withdraw" >&2
             exit 64
             ;;
     esac

@@ -16,7 +16,7 @@ import Histogram
 struct IndexBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "index-bench", abstract: "Measures the index of consentd alone, in process.",
-        subcommands: [Check.self, Grow.self])
+        subcommands: [Check.self, Grow.self, Race.self])
 }
 
 /// Contact points with the population that performance rows are stated for: an end within 36 months, four
