@@ -1,4 +1,4 @@
-// What this machine is like at the moment: memory latency, loopback round trip, fsync.
+// What this machine is like at the moment: memory latency and pace, loopback round trip, fsync.
 //
 //   calibrate FOLDER      writes its probe file there; prints one JSON document
 //
@@ -46,8 +46,12 @@ static double median(double *values, size_t count) {
     return values[count / 2];
 }
 
-// Nanoseconds of a dependent load that finds nothing in the processor's caches.
-static double memory_nanoseconds(void) {
+struct memory {
+    double load; // nanoseconds of a load that finds nothing in the processor's caches, each waiting for the last
+    double line; // nanoseconds a line where 16 are asked for ahead, so that only memory's pace counts
+};
+
+static struct memory measure_memory(void) {
     struct entry *entries = aligned_alloc(2 << 20, sizeof(struct entry) * CHASE_ENTRIES);
     uint32_t *order = malloc(sizeof(uint32_t) * CHASE_ENTRIES);
     if (!entries || !order) die("memory");
@@ -59,19 +63,26 @@ static double memory_nanoseconds(void) {
         order[n] = order[other], order[other] = kept;
     }
     for (uint32_t n = 0; n < CHASE_ENTRIES; n++) entries[order[n]].next = order[(n + 1) % CHASE_ENTRIES];
-    double rounds[3];
+    double loads[3], lines[3];
     volatile uint32_t end;
     uint32_t place = order[0];
     for (int round = 0; round < 3; round++) {
-        const double begin = now();
+        double begin = now();
         for (int step = 0; step < CHASE_STEPS; step++) place = entries[place].next;
-        rounds[round] = (now() - begin) * 1e9 / CHASE_STEPS;
+        loads[round] = (now() - begin) * 1e9 / CHASE_STEPS;
+        begin = now();
+        for (int step = 0; step < CHASE_STEPS; step++) {
+            __builtin_prefetch(&entries[order[step + 16]]);
+            place += entries[order[step]].next;
+        }
+        lines[round] = (now() - begin) * 1e9 / CHASE_STEPS;
+        place = order[place % CHASE_ENTRIES];
         end = place;
     }
     (void)end;
     free(order);
     free(entries);
-    return median(rounds, 3);
+    return (struct memory){median(loads, 3), median(lines, 3)};
 }
 
 static void pin(int core) {
@@ -151,9 +162,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: calibrate FOLDER\n");
         return 64;
     }
-    const double memory = memory_nanoseconds(), loopback = loopback_microseconds();
-    const double sync = sync_microseconds(argv[1]);
-    printf("{\"memoryNanoseconds\": %.1f, \"loopbackMicroseconds\": %.1f, \"fsyncMicroseconds\": %.1f}\n", memory,
-           loopback, sync);
+    const struct memory memory = measure_memory();
+    const double loopback = loopback_microseconds(), sync = sync_microseconds(argv[1]);
+    printf("{\"memoryNanoseconds\": %.1f, \"lineNanoseconds\": %.1f, ", memory.load, memory.line);
+    printf("\"loopbackMicroseconds\": %.1f, \"fsyncMicroseconds\": %.1f}\n", loopback, sync);
     return 0;
 }

@@ -45,7 +45,7 @@ measure_writes() {
 
 # T10: the latency of checks at a moderate rate, in an open loop, with and without writes. The server has one core, of
 # which the writes take the half, and the generator one that nobody else uses, or it could not keep its schedule.
-beside=(--keys digest --connections 50 --rate 5000 --seed 1 --verify)
+beside=(--keys digest --connections 50 --rate 5000 --seed 1 --verify --questions 65536)
 T10_ours() {
     generate mixed "${beside[@]}" --write-rate 20000 --duration 5s --warm-up "$warm_up" --json "$1" && settle
 }

@@ -141,7 +141,7 @@ measure_under() {
 # The sweep: 50 requests in flight, whatever the size of a batch.
 sweep_sizes=(1 2 5 10 20 50 100 300 1000 3000 10000)
 measure_sweep() {
-    local size duration=1s warm_up=0.3s file
+    local size duration=0.7s warm_up=0.3s file
     need_redis
     need_grpc
     serve "$register" --loops 1

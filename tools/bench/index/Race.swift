@@ -1,14 +1,15 @@
-// Readers race the writer: every answer that they get must have been right at some moment of the call. Meant for
-// the thread sanitizer (`make reliability ONLY=race`), and of use without it.
+// Readers race the writer: every answer that they get must have been right at some moment of the call. Meant
+// for the thread sanitizer (`make reliability ONLY=race`), and of use without it.
 //
-// Of four contact points one never changes after it was put, so its answer is known to the day; the others change
-// between consent and withdrawal, each time with another end, so that profiles come, go and are used again. Few
-// profiles are allowed, so that many contact points are in the overflow table. The table begins small and grows.
+// Of four contact points one never changes after it was put, so its answer is known to the day; the others
+// change between consent and withdrawal, each time with another end, so that profiles come, go and are used
+// again. Few profiles are allowed, so that many contact points are in the overflow table. The table begins
+// small and grows.
 
 import ArgumentParser
 import CPlatform
-import ConsentIndex
 import ConsentDomain
+import ConsentIndex
 import Foundation
 import Synchronization
 
@@ -18,7 +19,8 @@ struct Race: ParsableCommand {
 
     @Option(help: "Writes in all.") var writes = 400_000
     @Option(help: "Threads that read.") var readers = 2
-    @Option(help: "Most distinct profiles; contact points with others go to the overflow table.") var profiles = 300
+    @Option(help: "Most distinct profiles; contact points with others go to the overflow table.")
+    var profiles = 300
     @Option(help: "What all follows from.") var seed: UInt64 = 1
 
     func validate() throws {
@@ -163,7 +165,8 @@ private final class Track: @unchecked Sendable {
         bytes[18] = 24
         bytes[24] = end == nil ? 4 : 2
         bytes[25] = end == nil ? 0 : 1
-        // The end as days after an anchor that differs from contact point to contact point makes many profiles.
+        // The end as days after an anchor that differs from contact point to contact point makes many
+        // profiles.
         let days = end.map { ($0 - firstEnd) % 500 } ?? 0
         bytes[26] = UInt8(days & 0xFF)
         bytes[27] = UInt8(days >> 8)
