@@ -105,7 +105,7 @@ package struct KneeReport: Sendable {
     }
 
     private var verdict: String {
-        guard let knee else { return "none: no rate met the objective in a valid run" }
+        guard let knee else { return "none: no rate met the objective" }
         let checks = knee.rate * Double(options.checks.shape.itemsPerQuestion)
         var text = "\(TextFormat.rate(knee.rate)) requests/s"
         if options.checks.shape.itemsPerQuestion > 1 { text += ", \(TextFormat.rate(checks)) checks/s" }
@@ -131,7 +131,7 @@ package struct KneeReport: Sendable {
     package var html: String {
         let latency = knee?.result.statistics.intended.summary ?? LatencySummary()
         var reasons: [String] = []
-        if knee == nil { reasons.append("no rate met the objective in a valid run") }
+        if knee == nil { reasons.append("no rate met the objective") }
         if isGeneratorLimited {
             reasons.append("the generator could no more: the server may hold a higher rate")
         }
@@ -188,8 +188,7 @@ package struct KneeReport: Sendable {
         return Plot(
             title: "Rate and latency",
             note:
-                "Intended latency at each rate. Filled points met the objective; hollow ones did not, or were "
-                + "not valid.",
+                "Intended latency at each rate. Filled points met the objective; hollow ones did not.",
             x: .linear(upTo: sorted.last?.rate ?? 1, label: ReportPage.tick(rate:)),
             y: .logarithmic(
                 from: max(values.min() ?? 1, 1), to: values.max() ?? 1,

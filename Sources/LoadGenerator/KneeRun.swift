@@ -1,10 +1,11 @@
 // `consent-load knee`: the highest rate at which a latency objective is still met.
 //
-//   up      the rate doubles until a step fails: too slow, not answered, or the generator itself was late
+//   up      the rate doubles until a step fails: too slow, not answered, or too slow because the generator
+//           itself was late
 //   between the gap between the last rate that held and the first that failed is halved until it is narrow
 //
 // A step that fails is tried once more, since one hiccup of a shared machine says nothing about a rate.
-// Invariant: the knee is a rate that was measured, in a valid run, and met the objective.
+// Invariant: the knee is a rate that was measured and met the objective.
 
 /// How to search.
 package struct KneeOptions: Sendable {
@@ -47,7 +48,8 @@ package struct KneePoint: Sendable {
         case tooSlow = "too slow"
         /// Errors, or requests without an answer.
         case failed
-        /// The generator was late: nothing is known about the server at this rate.
+        /// The objective was missed, but the generator was late too: nothing is known about the server at
+        /// this rate.
         case generatorLate = "generator late"
     }
 
@@ -76,10 +78,13 @@ package struct KneePoint: Sendable {
             || result.statistics.wrong > 0
         {
             outcome = .failed
-        } else if !RunVerdict.invalidReasons(result, isOpen: true).isEmpty {
-            outcome = .generatorLate
+        } else if result.statistics.requests > 0 && (latency ?? .infinity) <= objective {
+            // Every request that was due was answered, and what the generator itself was late by is part of
+            // the latency: whoever meets the objective with it meets it without.
+            outcome = .met
         } else {
-            outcome = (latency ?? .infinity) <= objective ? .met : .tooSlow
+            let isValid = RunVerdict.invalidReasons(result, isOpen: true).isEmpty
+            outcome = isValid ? .tooSlow : .generatorLate
         }
     }
 }

@@ -105,6 +105,29 @@ import Testing
         await server.server.drain()
     }
 
+    @Test("a late generator only matters where the objective was missed")
+    func latenessInASearch() {
+        func outcome(
+            intendedMilliseconds: UInt64, lagMilliseconds: UInt64, requests: Int = 100, unanswered: Int = 0
+        ) -> KneePoint.Outcome {
+            var result = RunResult()
+            result.measuredSeconds = 1
+            result.statistics.requests = requests
+            result.statistics.unanswered = unanswered
+            for _ in 0..<requests {
+                result.statistics.intended.record(nanoseconds: intendedMilliseconds * 1_000_000)
+                result.statistics.sendLag.record(nanoseconds: lagMilliseconds * 1_000_000)
+            }
+            return KneePoint(rate: 100, result: result, percentile: "p99", objective: 5_000).outcome
+        }
+        #expect(outcome(intendedMilliseconds: 4, lagMilliseconds: 0) == .met)
+        #expect(outcome(intendedMilliseconds: 4, lagMilliseconds: 3) == .met)
+        #expect(outcome(intendedMilliseconds: 8, lagMilliseconds: 0) == .tooSlow)
+        #expect(outcome(intendedMilliseconds: 8, lagMilliseconds: 3) == .generatorLate)
+        #expect(outcome(intendedMilliseconds: 4, lagMilliseconds: 0, unanswered: 1) == .failed)
+        #expect(outcome(intendedMilliseconds: 4, lagMilliseconds: 0, requests: 0) != .met)
+    }
+
     @Test func theSearchClosesIn() {
         for limit in [700.0, 1_000, 1_001, 123_456, 5e6] {
             var search = KneeSearch(firstRate: 1_000, precision: 0.05)
