@@ -39,6 +39,17 @@ redis() {
     redis-cli -h 127.0.0.1 -p "${address[$name]#*:}" "$@"
 }
 
+# need_redis_sets : the same keys as sets of those that are allowed, as SMISMEMBER reads them.
+need_redis_sets() {
+    [ -n "${pids[redis_sets]:-}" ] && return
+    start_redis redis_sets "$data/redis-sets"
+    wait_until 10 alive_and redis_sets redis_answers redis_sets || fail "redis-server did not start"
+    say "Loading the same keys into sets of another Redis."
+    serve "$register" --loops 1
+    generate seed --recipients "$recipients" --seed 1 --peer redis --peer-command smismember \
+        --peer-address "${address[redis_sets]}" || exit 1
+}
+
 redis_answers() { redis "$1" PING | grep -q PONG; }
 
 need_memcached() {

@@ -8,6 +8,7 @@
 # id | work | peer | unit | kind | floor | goal | when
 rows=(
     "T1|CheckBatch of 100, 16-byte keys|Redis MGET of 100|checks/s|ratio|9|13|default"
+    "T1S|CheckBatch of 100, 16-byte keys|Redis SMISMEMBER of 100|checks/s|ratio|9|13|named"
     "T1M|CheckBatch of 100, 16-byte keys|memcached get of 100|checks/s|info|||default"
     "T2|CheckBatch of 1,000, 16-byte keys|gRPC C++ batch of 1,000|checks/s|ratio|7|9.5|default"
     "T2P|CheckBatch of 1,000, 16-byte keys|gRPC C++, packed keys, look-ahead|checks/s|info|||default"
@@ -67,6 +68,11 @@ memcached_checks() {
 
 T1_ours() { checks "$1" "${batch_100[@]}"; }
 T1_peer() { redis_checks "$1" "${redis_100[@]}"; }
+T1S_ours() { T1_ours "$1"; }
+T1S_peer() {
+    checks "$1" "${redis_100[@]}" --peer redis --peer-command smismember --peer-address "${address[redis_sets]}" \
+        --server-pid "${pids[redis_sets]}"
+}
 T1M_ours() { T1_ours "$1"; }
 T1M_peer() { memcached_checks "$1" "${redis_100[@]}"; }
 T2_ours() { checks "$1" "${batch_1000[@]}"; }
@@ -102,6 +108,7 @@ measure_select() {
 need_for() {
     case "$1" in
         T1 | T3 | T4 | T5) need_redis ;;
+        T1S) need_redis_sets ;;
         T1M | T5M) need_memcached ;;
         T2 | T2P | T6 | T6L) need_grpc ;;
     esac
@@ -111,7 +118,7 @@ need_for() {
 # measure_checks : the rows that only ask.
 measure_checks() {
     local id
-    for id in T1 T3 T4 T5 T2 T2P T6 T6L T1M T5M; do
+    for id in T1 T1S T3 T4 T5 T2 T2P T6 T6L T1M T5M; do
         wanted "$id" || continue
         need_for "$id"
         alternate "$id" "$rounds"

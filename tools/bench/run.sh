@@ -2,7 +2,7 @@
 # Measures consentd beside what one would otherwise use, prints a table and writes .build/bench/report.json.
 #
 #   tools/bench/run.sh          (make bench: builds first)
-#   ONLY=T1,T4,SWEEP            some rows; T12 and T2H run only so
+#   ONLY=T1,T4,SWEEP            some rows; T1S, T12 and T2H run only so
 #   RECIPIENTS=10000000         contact points; DURATION=2s a run; ROUNDS=3 a row; SUSTAINED=60s for T9S
 #   FRESH=yes                   fills the register and the peers again; otherwise they are kept in .build/bench/data-N
 #
@@ -59,17 +59,18 @@ stolen >"$folder/stolen.before"
 "$tools/calibrate" "$folder" >"$folder/calibration.json" || fail "the calibration failed"
 say "calibration: $(tr -d '{}"' <"$folder/calibration.json")"
 
-if wants T1 T1M T2 T2P T3 T4 T5 T5M T5P T6 T6L L1 L4 SWEEP T7 T7S T8 T8R T9 T9P T9S T10; then
+if wants T1 T1S T1M T2 T2P T3 T4 T5 T5M T5P T6 T6L L1 L4 SWEEP T7 T7S T8 T8R T9 T9P T9S T10; then
     fill_register
     serve "$register" --loops 1
     ctl stats --json >"$folder/population.json"
 fi
-wants T1 T1M T2 T2P T3 T4 T5 T5M T6 T6L && measure_checks
+wants T1 T1S T1M T2 T2P T3 T4 T5 T5M T6 T6L && measure_checks
 wants SWEEP && measure_sweep
 wants L1 L4 && measure_loops
 wants T7 T7S && measure_memory
 wants T8 T8R && on_all_cores measure_starts
 stop redis
+stop redis_sets
 stop memcached
 stop grpc
 wants T5P && measure_select
