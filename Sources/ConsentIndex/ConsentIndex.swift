@@ -151,8 +151,8 @@ public final class ConsentIndex: @unchecked Sendable {
         self.count()
     }
 
-    /// Goes on with a growth that is under way, which writes would do otherwise, for half a millisecond or
-    /// so. For times when none come: a snapshot needs slots that stay where they are.
+    /// Goes on for a short step with a growth that is under way, which writes would do otherwise. For times
+    /// when none come: a snapshot needs slots that stay where they are.
     /// - Returns: whether there is more to do.
     public func continueGrowth() -> Bool {
         defer { count() }

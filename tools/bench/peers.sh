@@ -43,7 +43,8 @@ redis() {
 need_redis_sets() {
     [ -n "${pids[redis_sets]:-}" ] && return
     start_redis redis_sets "$data/redis-sets"
-    wait_until 10 alive_and redis_sets redis_answers redis_sets || fail "redis-server did not start"
+    wait_until 10 alive_and redis_sets redis_answers redis_sets ||
+        fail "redis-server did not start: see $folder/redis_sets.out"
     say "Loading the same keys into sets of another Redis."
     serve "$register" --loops 1
     generate seed --recipients "$recipients" --seed 1 --peer redis --peer-command smismember \

@@ -17,7 +17,7 @@ struct Race: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Readers race a writer; every answer is verified. Exit status 1 when one was wrong.")
 
-    @Option(help: "Writes in all.") var writes = 400_000
+    @Option(help: "Writes, less those that would change a known answer.") var writes = 400_000
     @Option(help: "Threads that read.") var readers = 2
     @Option(help: "Most distinct profiles; contact points with others go to the overflow table.")
     var profiles = 300
@@ -40,10 +40,10 @@ struct Race: ParsableCommand {
         let outcome = Result { try track.write() }
         track.end()
         group.wait()
-        try outcome.get()
+        let written = try outcome.get()
         let statistics = index.statistics
         print(
-            "race: \(writes) writes, \(track.answers) answers, \(track.wrong) wrong; "
+            "race: \(written) writes, \(track.answers) answers, \(track.wrong) wrong; "
                 + "\(statistics.recipients) contact points, \(statistics.profiles) profiles, "
                 + "\(statistics.overflowEntries) in the overflow table; seed \(seed)")
         if track.wrong > 0 { throw ExitCode(1) }
@@ -100,9 +100,11 @@ private final class Track: @unchecked Sendable {
 
     func end() { isOver.store(true, ordering: .relaxed) }
 
-    func write() throws {
+    /// - Returns: the number of writes.
+    func write() throws -> Int {
         var population = Population(seed: seed ^ 0xABCD)
         var count = 1
+        var written = 0
         for step in 1..<writes {
             if population.next() & 1 == 0 {
                 let key = population.key()
@@ -116,8 +118,10 @@ private final class Track: @unchecked Sendable {
                 let end = population.next() & 1 == 0 ? nil : Self.end(of: population.key())
                 try index.put(Self.slot(keys[place]), profile: Self.profile(end: end))
             }
+            written += 1
             if step & 63 == 0 { index.publish(sequence: UInt64(step)) }
         }
+        return written
     }
 
     func read(seed: UInt64) {
