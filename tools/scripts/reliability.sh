@@ -55,7 +55,7 @@ race() {
     swift build "${sanitized[@]}" --product index-bench || return 1
     for profiles in 300 1000000; do
         TSAN_OPTIONS=halt_on_error=1 .build/thread-sanitizer/release/index-bench race \
-            --seed "$seed" --profiles "$profiles" || return 1
+            --seed "$seed" --writes 1000000 --profiles "$profiles" || return 1
     done
 }
 

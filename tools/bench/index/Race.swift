@@ -2,8 +2,9 @@
 // for the thread sanitizer (`make reliability ONLY=race`), and of use without it.
 //
 // Of four contact points one never changes after it was put, so its answer is known to the day; the others
-// change between consent and withdrawal, each time with another end, so that profiles come, go and are used
-// again. Few profiles are allowed, so that many contact points are in the overflow table. The table begins
+// change between consent and withdrawal, each time with another end and notice, so that nearly every one has a
+// profile of its own, which goes with the next change and makes room for another. An end says whose it is, so a
+// profile that was used again too early shows. Few profiles are allowed, so that many contact points are in the overflow table. The table begins
 // small and grows.
 
 import ArgumentParser
@@ -73,7 +74,9 @@ private final class Track: @unchecked Sendable {
     private let withdrawn: UInt8
     private let seed: UInt64
     private static let firstEnd: UInt16 = 20_400
-    private static let endCount: UInt64 = 600
+    /// Ends are so many days apart, and begin with a day that follows from the key.
+    private static let endStep: UInt64 = 31
+    private static let turnCount: UInt64 = 18
 
     init(index: ConsentIndex, writes: Int, seed: UInt64) throws {
         self.index = index
@@ -115,8 +118,11 @@ private final class Track: @unchecked Sendable {
             } else {
                 let place = Int(population.next() % UInt64(count))
                 guard place & 3 != 0 else { continue }
-                let end = population.next() & 1 == 0 ? nil : Self.end(of: population.key())
-                try index.put(Self.slot(keys[place]), profile: Self.profile(end: end))
+                let word = population.next()
+                let end = word & 1 == 0 ? nil : Self.end(of: keys[place], turn: word >> 1)
+                try index.put(
+                    Self.slot(keys[place]),
+                    profile: Self.profile(end: end, notice: UInt16(truncatingIfNeeded: word >> 32) | 1))
             }
             written += 1
             if step & 63 == 0 { index.publish(sequence: UInt64(step)) }
@@ -153,15 +159,18 @@ private final class Track: @unchecked Sendable {
     private func isPossible(place: Int, _ key: RecipientKey, reason: UInt8, day: UInt16) -> Bool {
         if place & 3 == 0 { return reason == 1 && day == Self.end(of: key) }
         if reason == withdrawn { return day == 0 }
-        return reason == 1 && day >= Self.firstEnd && day < Self.firstEnd + UInt16(Self.endCount)
+        return reason == 1 && day >= Self.firstEnd
+            && UInt64(day - Self.firstEnd) % Self.endStep == key.low % Self.endStep
     }
 
     private static func slot(_ key: RecipientKey) -> SlotKey { SlotKey(key, constant: Population.constant) }
 
-    private static func end(of key: RecipientKey) -> UInt16 { firstEnd + UInt16(key.low % endCount) }
+    private static func end(of key: RecipientKey, turn: UInt64 = 0) -> UInt16 {
+        firstEnd + UInt16(key.low % endStep + turn % turnCount * endStep)
+    }
 
     /// One channel, one purpose: consent until a day, or nil: withdrawn.
-    private static func profile(end: UInt16?) -> ContactProfile {
+    private static func profile(end: UInt16?, notice: UInt16 = 1) -> ContactProfile {
         var bytes = [UInt8](repeating: 0, count: 8 + 16 + 8)
         bytes[1] = 1
         bytes[4] = UInt8(bytes.count)
@@ -174,7 +183,8 @@ private final class Track: @unchecked Sendable {
         let days = end.map { ($0 - firstEnd) % 500 } ?? 0
         bytes[26] = UInt8(days & 0xFF)
         bytes[27] = UInt8(days >> 8)
-        bytes[28] = 1
+        bytes[28] = UInt8(notice & 0xFF)
+        bytes[29] = UInt8(notice >> 8)
         return ContactProfile(record: bytes, anchorDay: end.map { $0 - days } ?? 0)
     }
 }
