@@ -2,10 +2,10 @@
 // for the thread sanitizer (`make reliability ONLY=race`), and of use without it.
 //
 // Of four contact points one never changes after it was put, so its answer is known to the day; the others
-// change between consent and withdrawal, each time with another end and notice, so that nearly every one has a
-// profile of its own, which goes with the next change and makes room for another. An end says whose it is, so a
-// profile that was used again too early shows. Few profiles are allowed, so that many contact points are in the overflow table. The table begins
-// small and grows.
+// change between consent and withdrawal, each time with another end and notice, so that nearly every one has
+// a profile of its own, which goes with the next change and makes room for another. An end says whose it is,
+// so a profile that was used again too early shows. Few profiles are allowed by default, so that many contact
+// points are in the overflow table. The table begins small and grows.
 
 import ArgumentParser
 import CPlatform
