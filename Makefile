@@ -3,7 +3,7 @@
 # The recipes only call scripts of tools/scripts, so that each can be read, run and changed on its own.
 # Variables: PREFIX and DESTDIR (install), ONLY (bench, reliability), SEED (demo, reliability), ROUNDS (bench,
 # reliability), COMPARISONS and EVENTS (reliability), IMPORT_ROWS (bench, reliability), FILTER (test); RECIPIENTS,
-# DURATION, SUSTAINED and FRESH (bench; tools/bench/README.md).
+# DURATION, SUSTAINED and FRESH (bench; tools/bench/README.md); CERTS, CLIENTS, NAMES and DAYS (dev-certs).
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -20,7 +20,8 @@ PROGRAMS := consentd consentctl consent-load
 export SWIFT ONLY SEED FILTER ROUNDS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test check generate format bench instructions reliability install clean
+.PHONY: help deps build demo test check generate format bench instructions reliability operations dev-certs \
+        install clean
 
 help: deps
 	@printf 'consentd: a register of consents to marketing, and an index that answers from memory.\n\n'
@@ -57,6 +58,12 @@ instructions: build ## count the server's instructions a check under callgrind (
 
 reliability: build ## kill the server under load and audit; compare with the model (ONLY= SEED= ROUNDS= COMPARISONS=)
 	@$(SCRIPTS)/reliability.sh
+
+operations: build ## check unit, alerts, dashboard and metrics with the tools that will read them
+	@tools/operations/check.sh
+
+dev-certs: deps ## make an authority and certificates for trying out TLS (CERTS= CLIENTS= NAMES= DAYS=)
+	@$(SCRIPTS)/dev-certs.sh
 
 install: build ## copy the programs to PREFIX/bin (default /usr/local; DESTDIR= stages)
 	install -d "$(DESTDIR)$(PREFIX)/bin"

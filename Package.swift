@@ -13,6 +13,10 @@ let strict: [SwiftSetting] = [
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -30,11 +34,13 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         // Layer 0: import nothing of ours, bar the C modules.
@@ -62,7 +68,8 @@ let package = Package(
         .target(
             name: "ConsentClient",
             dependencies: [
-                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof", nioCore, nioPosix,
+                "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof", nioCore, nioPosix, nioSSL,
+                nioTLS,
             ],
             swiftSettings: strict),
         .target(
@@ -70,7 +77,7 @@ let package = Package(
             dependencies: [
                 "WireProtocol", "ConsentDomain", "ConsentProof", "ConsentWire", "ConsentIndex",
                 "ConsentRegister",
-                "CPlatform", nioCore, nioPosix, logging, crypto,
+                "CPlatform", nioCore, nioPosix, nioHTTP, nioSSL, logging, crypto, yams,
             ],
             swiftSettings: strict),
 

@@ -29,6 +29,10 @@ extension ClientCore {
             .connectTimeout(TimeAmount(configuration.connectTimeout))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls = self.configuration.tls {
+                        let handler = try tls.handler(host: self.address.host)
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
                     try channel.pipeline.syncOperations.addHandler(
                         Connection(core: self, channel: channel, hello: hello))
                 }
@@ -36,6 +40,7 @@ extension ClientCore {
         bootstrap.connect(host: address.host, port: address.port).whenComplete { result in
             switch result {
             case .success(let channel): self.awaitWelcome(channel)
+            case .failure(let error as ConsentClientError): self.attemptFailed(error)
             case .failure(let error):
                 self.attemptFailed(.unreachable(address: "\(self.address)", why: Self.sentence(error)))
             }
@@ -149,7 +154,7 @@ extension ClientCore {
             return firstConnection.fail(error)
         }
         switch error {
-        case .registerChanged, .handshake:
+        case .registerChanged, .handshake, .untrusted:
             endCalls { _, _ in error }
             finishTurn()
         default: break

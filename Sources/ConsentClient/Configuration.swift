@@ -45,6 +45,9 @@ extension ConsentClient {
         /// Deployment that the server must belong to, 16 bytes; empty: any.
         public var deployment: [UInt8] = []
 
+        /// How connections are protected; nil: they are plain, for servers on this machine.
+        public var tls: TLS?
+
         /// Time for one attempt to connect, handshake included.
         public var connectTimeout = Duration.seconds(5)
         /// Time for a call that states none; nil: each method's own deadline from the schema.

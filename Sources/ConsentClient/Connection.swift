@@ -5,6 +5,8 @@
 // frame after.
 
 import NIOCore
+import NIOSSL
+import NIOTLS
 import WireProtocol
 
 /// The handler of one connection. On the core's event loop alone.
@@ -34,6 +36,29 @@ final class Connection: ChannelInboundHandler {
     // MARK: Channel
 
     func channelActive(context: ChannelHandlerContext) {
+        if core.configuration.tls == nil { greet() }
+    }
+
+    /// With TLS nothing is said before it is known who listens.
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent, let tls = core.configuration.tls {
+            if let name = tls.expectedName(host: core.address.host) {
+                let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate()
+                guard let certificate, ConsentClient.TLS.certificate(certificate, hasName: name) else {
+                    return down(
+                        .untrusted(
+                            address: "\(core.address)",
+                            why:
+                                "the server's certificate does not have the name \(name): connect by a name that it "
+                                + "has, or give that name (--server-name)"))
+                }
+            }
+            greet()
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private func greet() {
         var writer = FrameWriter(minimumCapacity: 512)
         writer.appendPrefaceAndHello(hello)
         send(&writer)
@@ -69,11 +94,21 @@ final class Connection: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        down(.connectionLost(why: "the server closed it"))
+        guard state.phase == .awaitingWelcome else {
+            return down(.connectionLost(why: "the server closed it"))
+        }
+        down(
+            .unreachable(
+                address: "\(core.address)",
+                why: core.configuration.tls == nil
+                    ? "the connection was closed without a welcome: if the server has TLS, give --ca"
+                    : "the connection was closed without a welcome"))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        down(.connectionLost(why: "\(error)"))
+        down(
+            state.phase == .awaitingWelcome
+                ? ConsentClient.TLS.error(error, address: core.address) : .connectionLost(why: "\(error)"))
     }
 
     // MARK: Core

@@ -14,6 +14,8 @@ public typealias CallStatus = WireProtocol.Status
 public indirect enum ConsentClientError: Error, Hashable, Sendable {
     /// No connection could be made to the address within the timeout.
     case unreachable(address: String, why: String)
+    /// TLS failed: the server's certificate is not one that the client was told to trust, or there is no TLS.
+    case untrusted(address: String, why: String)
     /// The server refused the handshake, or answered it outside the protocol.
     case handshake(HandshakeFailure)
     /// The connection broke while the call was in flight. The call may have been executed.
@@ -100,6 +102,7 @@ extension ConsentClientError: CustomStringConvertible {
         switch self {
         case .unreachable(let address, let why):
             "no server answers at \(address) (\(why)): start `consentd serve` there, or name another address"
+        case .untrusted(let address, let why): "no secure connection to \(address): \(why)"
         case .handshake(let failure) where failure.isBadCredential:
             "the server does not know this credential: \(failure.message)"
         case .handshake(let failure): "the server refused the connection: \(failure.message)"

@@ -71,7 +71,8 @@ package enum RetryRule {
         case .rejected(let rejection):
             switch rejection.status {
             case .unavailable, .resourceExhausted, .aborted: return isIdempotent || rejection.notExecuted
-            default: return rejection.notExecuted && rejection.status != .unimplemented
+            case .unimplemented, .permissionDenied, .unauthenticated, .invalidArgument: return false
+            default: return rejection.notExecuted
             }
         default: return false
         }

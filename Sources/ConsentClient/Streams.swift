@@ -191,7 +191,7 @@ public struct WatchSequence: AsyncSequence, Sendable {
         private static func canResume(after error: ConsentClientError) -> Bool {
             switch error {
             case .connectionLost: true
-            case .rejected(let rejection): rejection.status == .unavailable || rejection.notExecuted
+            case .rejected(let rejection): [.unavailable, .resourceExhausted].contains(rejection.status)
             default: false
             }
         }

@@ -87,6 +87,7 @@ package enum CallerRun {
         var configuration = ConsentClient.Configuration()
         configuration.clientName = "consent-load callers"
         configuration.credential = options.server.credential
+        configuration.tls = options.server.tls
         configuration.coalescesChecks = options.coalesces
         configuration.waitingMax = max(configuration.waitingMax, options.plan.inFlight)
         if options.plan.deadlineMicroseconds > 0 {

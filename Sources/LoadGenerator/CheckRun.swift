@@ -66,7 +66,7 @@ package enum CheckRun {
         _ checks: PreparedChecks, _ plan: RunPlan, _ server: ServerOptions, _ printer: ProgressPrinter
     ) async throws(LoadError) -> RunResult {
         let driver = LoadDriver<ConsentDialogue<CheckWorkload>>(
-            host: server.address.host, port: server.address.port, plan: plan)
+            host: server.address.host, port: server.address.port, tls: server.tls, plan: plan)
         let result = try await driver.run(
             credential: server.credential, meter: { await checks.control.meter() },
             progress: printer.live(unit: "checks"), workload: { checks.workload($0, of: plan) })

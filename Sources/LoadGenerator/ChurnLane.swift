@@ -4,6 +4,7 @@
 // the first answer is there. Invariant: a lane has at most one socket; a round that breaks ends its lane.
 
 import CPlatform
+import ConsentClient
 import NIOCore
 import WireProtocol
 
@@ -11,6 +12,7 @@ import WireProtocol
 struct ChurnTarget<Load: Workload>: Sendable {
     let host: String
     let port: Int
+    let tls: ConsentClient.TLS?
     let credential: [UInt8]
     /// Questions of a round.
     let checks: Int
@@ -32,7 +34,7 @@ final class ChurnLane<Load: Workload>: LoadLane, @unchecked Sendable {
     private var round = RequestSlot()
     private var rounds = 0
     private var isIssued = false
-    private var channel: (any Channel)?
+    private var channel: (any NIOCore.Channel)?
 
     init(loop: LoadLoop<ChurnLane<Load>>, index: Int, number: Int, target: ChurnTarget<Load>) {
         self.loop = loop
@@ -57,6 +59,7 @@ final class ChurnLane<Load: Workload>: LoadLane, @unchecked Sendable {
         rounds += 1
         LoadSockets.bootstrap(on: loop.eventLoop) { channel in
             self.channel = channel
+            try LoadSockets.secure(channel, self.target.tls, host: self.target.host)
             let dialogue = ConsentDialogue(
                 workload: self.workload, plan: self.target.plan, credential: self.target.credential,
                 connection: self.number | self.rounds << 20)

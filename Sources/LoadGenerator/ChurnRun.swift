@@ -40,7 +40,8 @@ package enum ChurnRun {
         var round = plan
         round.inFlight = checks
         let target = ChurnTarget(
-            host: server.address.host, port: server.address.port, credential: server.credential,
+            host: server.address.host, port: server.address.port, tls: server.tls,
+            credential: server.credential,
             checks: checks, plan: round, workload: workload)
         let threads = LoadThreads<ChurnLane<Load>>(plan: plan)
         for number in 0..<plan.connections {

@@ -1,6 +1,7 @@
 // A whole run: connect everything, start all threads at one moment, take a sample each second, stop, merge.
 
 import CPlatform
+import ConsentClient
 import NIOCore
 import NIOPosix
 
@@ -59,19 +60,25 @@ enum ConnectionFailure {
 package struct LoadDriver<Talk: Dialogue>: Sendable {
     private let host: String
     private let port: Int
+    private let tls: ConsentClient.TLS?
     private let plan: RunPlan
     private let group: MultiThreadedEventLoopGroup?
 
     /// - Parameters:
     ///   - host: the server's host.
     ///   - port: the server's port.
+    ///   - tls: nil: connections are plain.
     ///   - plan: how much, how long, how regular. Checked by the caller.
     ///   - group: threads that other loads use too, the plan's or more, which the caller ends; nil: threads
     ///     of its own. Two loads that wait for the right moment on threads of their own would each want a
     ///     core.
-    package init(host: String, port: Int, plan: RunPlan, group: MultiThreadedEventLoopGroup? = nil) {
+    package init(
+        host: String, port: Int, tls: ConsentClient.TLS? = nil, plan: RunPlan,
+        group: MultiThreadedEventLoopGroup? = nil
+    ) {
         self.host = host
         self.port = port
+        self.tls = tls
         self.plan = plan
         self.group = group
     }
@@ -115,7 +122,8 @@ package struct LoadDriver<Talk: Dialogue>: Sendable {
         dialogue: @Sendable @escaping (Int) -> Talk
     ) async throws(LoadError) {
         let ready = loop.eventLoop.makePromise(of: Void.self)
-        let bootstrap = LoadSockets.bootstrap(on: loop.eventLoop) { channel in
+        let bootstrap = LoadSockets.bootstrap(on: loop.eventLoop) { [host, tls] channel in
+            try LoadSockets.secure(channel, tls, host: host)
             let connection = LoadConnection(
                 loop: loop, index: loop.laneCount, dialogue: dialogue(number), ready: ready)
             loop.add(connection)
@@ -166,8 +174,14 @@ extension LoadDriver {
 
 /// How the load tester's sockets are set up.
 enum LoadSockets {
+    /// Adds TLS to a channel, where there is to be TLS.
+    static func secure(_ channel: any NIOCore.Channel, _ tls: ConsentClient.TLS?, host: String) throws {
+        guard let tls else { return }
+        try channel.pipeline.syncOperations.addHandler(try tls.handler(host: host))
+    }
+
     static func bootstrap(
-        on loop: any EventLoop, initializer: @Sendable @escaping (any Channel) throws -> Void
+        on loop: any EventLoop, initializer: @Sendable @escaping (any NIOCore.Channel) throws -> Void
     ) -> ClientBootstrap {
         ClientBootstrap(group: loop)
             .connectTimeout(.seconds(5))

@@ -76,14 +76,14 @@ package enum MixedRun {
         _ checks: PreparedChecks, _ plan: RunPlan, _ writes: PreparedWrites, _ writePlan: RunPlan,
         of server: ServerOptions, on group: MultiThreadedEventLoopGroup, _ printer: ProgressPrinter
     ) async throws(LoadError) -> (RunResult, RunResult) {
-        let (host, port) = (server.address.host, server.address.port)
+        let (host, port, tls) = (server.address.host, server.address.port, server.tls)
         let readyChecks = try await LoadDriver<ConsentDialogue<CheckWorkload>>(
-            host: host, port: port, plan: plan, group: group
+            host: host, port: port, tls: tls, plan: plan, group: group
         ).prepare(credential: server.credential) { checks.workload($0, of: plan) }
         let readyWrites: any ReadyLoad
         do throws(LoadError) {
             readyWrites = try await LoadDriver<ConsentDialogue<WriteWorkload>>(
-                host: host, port: port, plan: writePlan, group: group
+                host: host, port: port, tls: tls, plan: writePlan, group: group
             ).prepare(credential: server.credential) { writes.workload($0, of: writePlan) }
         } catch {
             await readyChecks.giveUp()

@@ -143,7 +143,8 @@ package enum SeedRun {
         try plan.check()
         let final = plan
         let driver = LoadDriver<ConsentDialogue<SeedWorkload>>(
-            host: options.server.address.host, port: options.server.address.port, plan: final)
+            host: options.server.address.host, port: options.server.address.port,
+            tls: options.server.tls, plan: final)
         let noticeID = Wire.Bytes32(notice.bytes) ?? Wire.Bytes32()
         return try await driver.run(
             credential: options.server.credential, meter: { MeterReading() },

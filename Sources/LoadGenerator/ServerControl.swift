@@ -11,6 +11,8 @@ package struct ServerOptions: Sendable {
     package var address: ServerAddress
     /// Bearer token; empty: none.
     package var credential: [UInt8] = []
+    /// nil: connections are plain.
+    package var tls: ConsentClient.TLS?
 
     /// - Parameter address: where it listens.
     package init(address: ServerAddress) {
@@ -37,6 +39,7 @@ package final class ServerControl: Sendable {
         var configuration = ConsentClient.Configuration()
         configuration.clientName = "consent-load control"
         configuration.credential = options.credential
+        configuration.tls = options.tls
         configuration.attemptsMax = 1
         do throws(ConsentClientError) {
             let client = try await ConsentClient.connect(to: options.address, configuration: configuration)
@@ -238,7 +241,8 @@ extension LoadError {
     init(_ error: ConsentClientError) {
         self =
             switch error {
-            case .unreachable(let address, let why): .unreachable(address: address, why: why)
+            case .unreachable(let address, let why), .untrusted(let address, let why):
+                .unreachable(address: address, why: why)
             case .handshake(let failure) where failure.isBadCredential: .turnedAway(failure.message)
             case .handshake(let failure):
                 .configuration("the server refused the connection: \(failure.message)")

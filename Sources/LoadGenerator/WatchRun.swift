@@ -60,7 +60,7 @@ package enum WatchRun {
         let outcome: Result<(RunResult, UInt64), LoadError>
         do throws(LoadError) {
             let ready = try await LoadDriver<ConsentDialogue<WriteWorkload>>(
-                host: server.address.host, port: server.address.port, plan: plan
+                host: server.address.host, port: server.address.port, tls: server.tls, plan: plan
             ).prepare(credential: server.credential) { writes.workload($0, of: plan, times: times[$0]) }
             let start = RunClock.start()
             let result = try await ready.run(
@@ -138,6 +138,7 @@ private struct Audience: Sendable {
                 let ready = loop.makePromise(of: Void.self)
                 do {
                     _ = try await LoadSockets.bootstrap(on: loop) { channel in
+                        try LoadSockets.secure(channel, server.tls, host: server.address.host)
                         let subscriber = WatchSubscriber(
                             after: writes.sequenceBefore, controller: writes.shape.controller, hello: hello,
                             ready: ready)

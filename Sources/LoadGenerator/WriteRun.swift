@@ -31,7 +31,8 @@ package enum WriteRun {
         let control = try await ServerControl.connect(options.server)
         let writes = try await PreparedWrites.prepare(options, control)
         let result = try await LoadDriver<ConsentDialogue<WriteWorkload>>(
-            host: options.server.address.host, port: options.server.address.port, plan: options.plan
+            host: options.server.address.host, port: options.server.address.port,
+            tls: options.server.tls, plan: options.plan
         ).run(
             credential: options.server.credential, meter: { await control.meter() },
             progress: printer.live(unit: "writes"), workload: { writes.workload($0, of: options.plan) })

@@ -33,6 +33,17 @@ struct ServerArguments: ParsableArguments {
     @Option(help: ArgumentHelp("File with the bearer token.", valueName: "file"))
     var tokenFile: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Certificates of the authority that the server's is signed by: TLS.", valueName: "file"))
+    var ca: String?
+
+    @Option(help: ArgumentHelp("Certificate that says who this client is.", valueName: "file"))
+    var cert: String?
+
+    @Option(help: ArgumentHelp("Private key of the certificate.", valueName: "file"))
+    var key: String?
+
     func options() throws(LoadError) -> ServerOptions {
         let text = server ?? getenv("CONSENTD_SERVER").map { String(cString: $0) } ?? "127.0.0.1:7447"
         guard let address = ServerAddress(text) else {
@@ -40,6 +51,14 @@ struct ServerArguments: ParsableArguments {
         }
         var options = ServerOptions(address: address)
         if let tokenFile { options.credential = try readToken(tokenFile) }
+        guard (cert == nil) == (key == nil), ca != nil || cert == nil else {
+            throw .usage("--cert and --key go together, and need --ca")
+        }
+        if let ca {
+            var tls = ConsentClient.TLS()
+            (tls.authority, tls.certificate, tls.key) = (ca, cert, key)
+            options.tls = tls
+        }
         return options
     }
 

@@ -15,4 +15,5 @@ install_missing \
     "pkg-config      tool:pkg-config" \
     "libsqlite3-dev  header:sqlite3.h" \
     "zlib1g-dev      header:zlib.h" \
-    "libidn2-dev     header:idn2.h"
+    "libidn2-dev     header:idn2.h" \
+    "openssl         tool:openssl"
