@@ -101,6 +101,16 @@ public struct Catalogue: Sendable {
     /// An empty catalogue.
     public init() {}
 
+    /// The part of it that concerns some controllers: others are not in it, nor are notices that name none of
+    /// them. Purposes are everyone's.
+    public func limited(to isIncluded: (Controller) -> Bool) -> Catalogue {
+        var part = self
+        part.controllers = controllers.filter { isIncluded($0.value) }
+        part.controllerCodes = controllerCodes.filter { part.controllers[$0.value] != nil }
+        part.notices = notices.filter { $0.value.controllers.contains { part.controllers[$0] != nil } }
+        return part
+    }
+
     /// The notice with an ordinal, or nil.
     public func notice(ordinal: UInt16) -> Notice? {
         guard ordinal > 0, Int(ordinal) <= noticeOrdinals.count else { return nil }

@@ -1,4 +1,4 @@
-// The audit of personal data: who asked for what, when, and about whom.
+// The audit: who asked for what of personal data, when, and about whom; and who was refused what.
 //
 // One line of the log for each call that reads what is on file about people, and for each that destroys some
 // of it, written when the call is taken up and before it is done. `ReadHandler.query` and `.open`, through
@@ -35,6 +35,22 @@ struct AuditEntry: Sendable {
 
     init(_ method: Wire.Method, _ controller: ControllerID, _ subject: ReadHandler.Subject) {
         self.init(method, controller, .subject(subject))
+    }
+
+    /// Writes the line of a call that was refused.
+    static func refused(
+        _ connection: Connection, _ header: FrameHeader, because reason: String, controller: UInt32? = nil
+    ) {
+        let core = connection.core
+        core.metrics.refusedAccess.count(reason)
+        core.logger.notice(
+            "call refused",
+            metadata: [
+                "audit": "\(Wire.Method(rawValue: header.code).info?.name ?? "\(header.code)")",
+                "reason": "\(reason)", "client": "\(connection.access.clientName)",
+                "controller": "\(controller.map { String($0) } ?? "any")",
+                "time": "\(core.clock.now.rfc3339)",
+            ])
     }
 
     /// Writes the line.

@@ -62,10 +62,10 @@ final class CatalogueBoard: Sendable {
         version.store(snapshot.version, ordering: .releasing)
     }
 
-    /// Replaces `snapshot` when a newer one was posted.
+    /// Whether a newer one was posted.
     @inline(__always)
-    func refresh(_ snapshot: inout CatalogueSnapshot) {
-        if version.load(ordering: .acquiring) != snapshot.version { snapshot = newest.withLock { $0 } }
+    func isNewer(than snapshot: CatalogueSnapshot) -> Bool {
+        version.load(ordering: .acquiring) != snapshot.version
     }
 
     /// The newest snapshot.

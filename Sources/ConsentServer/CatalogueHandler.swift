@@ -10,7 +10,12 @@ enum CatalogueHandler {
     {
         let request = try Wire.PutControllerRequest(decoding: body)
         do throws(CatalogueMappingError) {
-            WriteHandler.enqueue(connection, header, .putController(try Controller(request.controller)))
+            let controller = try Controller(request.controller)
+            let holder = connection.core.board.current.catalogue.controllers[controller.id]
+            guard mayChange([controller.code, holder?.code ?? controller.code], connection, header) else {
+                return
+            }
+            WriteHandler.enqueue(connection, header, .putController(controller))
         } catch {
             refuse(connection, header, "\(error)")
         }
@@ -30,7 +35,11 @@ enum CatalogueHandler {
     {
         let request = try Wire.PutNoticeRequest(decoding: body)
         do throws(CatalogueMappingError) {
-            WriteHandler.enqueue(connection, header, .putNotice(try Notice(request.notice)))
+            let notice = try Notice(request.notice)
+            for controller in notice.controllers {
+                guard connection.mayActFor(controller.rawValue, header) else { return }
+            }
+            WriteHandler.enqueue(connection, header, .putNotice(notice))
         } catch {
             refuse(connection, header, "\(error)")
         }
@@ -43,6 +52,10 @@ enum CatalogueHandler {
         guard request.reason.utf8.count <= Wire.Limits.textBytesMax else {
             throw .overLimit(
                 name: "reason", value: request.reason.utf8.count, limit: Wire.Limits.textBytesMax)
+        }
+        let notice = connection.core.board.current.catalogue.notices[Digest32(request.notice)]
+        for controller in notice?.controllers ?? [] {
+            guard connection.mayActFor(controller.rawValue, header) else { return }
         }
         WriteHandler.enqueue(
             connection, header,
@@ -89,6 +102,18 @@ enum CatalogueHandler {
         Wire.MemoResponse(id: Wire.Bytes32(memo.id), locale: memo.locale, text: memo.text)
             .encode(into: &connection.output)
         connection.output.endFrame(frame)
+    }
+
+    /// Whether the caller may act for controllers of these codes, one of which may be new.
+    private static func mayChange(
+        _ codes: Set<String>, _ connection: Connection, _ header: FrameHeader
+    ) -> Bool {
+        guard !codes.allSatisfy(connection.access.client.definition.controllers.covers) else { return true }
+        connection.deny(
+            header, because: "controller",
+            "client \(connection.access.clientName) may not change this controller: see its controllers in the "
+                + "credentials file")
+        return false
     }
 
     private static func refuse(_ connection: Connection, _ header: FrameHeader, _ message: String) {

@@ -23,7 +23,7 @@ enum CheckHandler {
             statedClass: request.class.rawValue, minSequence: request.minSequence)
         guard request.keyMode == .key else { return try checkAddress(connection, header, request, question) }
         switch verdict(connection, question) {
-        case .settled(let reason): respond(connection, header.stream, reason: reason, untilDay: 0)
+        case .settled(let reason): settle(connection, header, question, reason: reason)
         case .look(let constant, let isService):
             connection.gathered.append(
                 SlotQuery(
@@ -48,7 +48,7 @@ enum CheckHandler {
                 name: "address_length", value: Int(request.addressLength), limit: Wire.Limits.addressBytesMax)
         }
         switch verdict(connection, question) {
-        case .settled(let reason): respond(connection, header.stream, reason: reason, untilDay: 0)
+        case .settled(let reason): settle(connection, header, question, reason: reason)
         case .look(let constant, let isService):
             let normaliser = AddressKeyer(connection, question)
             let result = request.address.withUnsafeBytes { normaliser.key(of: $0) }
@@ -74,26 +74,35 @@ enum CheckHandler {
         let now = connection.gathered.now
         let finer = connection.access.scopes.contains(.read)
         var allows = 0
+        var misses = 0
         connection.gathered.resolve(core.index) { stream, reason, untilDay in
             let shown = finer ? reason : ReasonTable.coarse(reason)
             if ReasonTable.isAllow(reason) { allows += 1 }
+            if reason == Reason.noRecord.rawValue { misses += 1 }
             append(
                 to: &connection.output, stream, sequence: sequence, now: now, reason: shown,
                 untilDay: untilDay)
         }
         core.metrics.checks.count(count)
         core.metrics.allows.count(allows)
+        if connection.access.isMetered { connection.chargeMisses(misses) }
     }
 
-    /// Answers one check at once.
-    private static func respond(_ connection: Connection, _ stream: UInt32, reason: UInt8, untilDay: UInt16) {
+    /// Answers one check that was decided without the index.
+    @inline(never)
+    private static func settle(
+        _ connection: Connection, _ header: FrameHeader, _ question: Question, reason: UInt8
+    ) {
+        // A controller that the caller may act for is found in its catalogue: only here it may be another's.
+        guard connection.mayActFor(question.controller, header) else { return }
         let core = connection.core
         core.metrics.checks.count()
-        if ReasonTable.isAllow(reason) { core.metrics.allows.count() }
+        if ReasonTable.decision(reason) == Wire.Decision.indeterminate.rawValue {
+            core.metrics.indeterminates.count()
+        }
         append(
-            to: &connection.output, stream, sequence: core.index.publishedSequence,
-            now: connection.gathered.now,
-            reason: reason, untilDay: untilDay)
+            to: &connection.output, header.stream, sequence: core.index.publishedSequence,
+            now: connection.gathered.now, reason: reason, untilDay: 0)
     }
 
     @inline(__always)
@@ -132,6 +141,7 @@ enum CheckHandler {
         let question = Question(
             controller: request.controller, channel: request.channel.rawValue, purpose: request.purpose,
             statedClass: request.class.rawValue, minSequence: request.minSequence)
+        guard !connection.access.isMetered || connection.admitChecks(count, header) else { return }
         let core = connection.core
         let sequence = core.index.publishedSequence
         let scratch = connection.scratch
@@ -140,8 +150,12 @@ enum CheckHandler {
         var isLookedUp = false
         switch verdict(connection, question) {
         case .settled(let reason):
+            guard connection.mayActFor(question.controller, header) else { return }
             scratch.fill(count, reason: reason)
-            if ReasonTable.decision(reason) == Wire.Decision.indeterminate.rawValue { whole = .indeterminate }
+            if ReasonTable.decision(reason) == Wire.Decision.indeterminate.rawValue {
+                whole = .indeterminate
+                core.metrics.indeterminates.count(count)
+            }
         case .look(let constant, let isService):
             isLookedUp = true
             let query = CheckQuery(
@@ -156,6 +170,7 @@ enum CheckHandler {
                 scratch.checkOwnKeys(core.index, count: count, constant: constant, query: query)
             }
         }
+        if connection.access.isMetered { connection.chargeMisses(scratch.missCount(count)) }
         if !connection.access.scopes.contains(.read) { scratch.makeCoarse(count) }
         let wantsReceipt = request.want & WantBits.receipt != 0
         write(

@@ -152,6 +152,13 @@ final class CheckScratch: @unchecked Sendable {
         output.withMutableBytes(at: range.lowerBound, count: range.count) { $0.copyMemory(from: source) }
     }
 
+    /// How many contact points have nothing on file.
+    func missCount(_ count: Int) -> Int {
+        var misses = 0
+        for position in 0..<count where reasons[position] == Reason.noRecord.rawValue { misses += 1 }
+        return misses
+    }
+
     /// Replaces reasons by their coarser forms.
     func makeCoarse(_ count: Int) {
         for position in 0..<count { reasons[position] = ReasonTable.coarse(reasons[position]) }

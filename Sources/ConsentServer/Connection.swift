@@ -12,6 +12,7 @@ import ConsentDomain
 import ConsentRegister
 import Logging
 import NIOCore
+import NIOSSL
 import WireProtocol
 
 /// Handles one connection.
@@ -27,7 +28,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     // What the event loop owns. Exclusive access is not checked at run time where a check passes: one thread
     // touches these, and no closure that holds one of them calls back into this class for the same one.
     @exclusivity(unchecked) var state = ServerConnectionState()
-    @exclusivity(unchecked) var access = Access(clientName: "", scopes: [])
+    @exclusivity(unchecked) var access = Access.nobody
     @exclusivity(unchecked) var catalogue: CatalogueSnapshot
     @exclusivity(unchecked) var output = FrameWriter(minimumCapacity: 4096)
     let scratch: CheckScratch
@@ -75,6 +76,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private func begin() {
         lastHeard = .now()
         guard core.connectionOpened(self) else {
+            core.metrics.shed.count("connections")
             return sendAndClose(
                 Wire.Goaway(
                     reason: .tooManyConnections, lastStream: 0,
@@ -98,6 +100,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is NIOSSLError || error is BoringSSLError { core.metrics.closedConnections.count("tls") }
         core.logger.debug("connection failed", metadata: ["connection": "\(id)", "error": "\(error)"])
         context.close(promise: nil)
     }
@@ -113,7 +116,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private func readBurst(_ data: ByteBuffer) {
         var bytes = data
         isInBurst = true
-        core.board.refresh(&catalogue)
+        if core.board.isNewer(than: catalogue) { takeCatalogue() }
         gathered.begin(now: core.clock.now)
         if var kept = unread.take() {
             kept.writeBuffer(&bytes)
@@ -198,7 +201,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         } catch {
             // The number of an open call: an answer would be taken for that call's.
             if state.isOpen(header.stream) { return fail(.badStream(header.stream)) }
-            core.metrics.rejectedFrames.count()
+            core.metrics.rejectedFrames.count(error == .bodyChecksum ? "body_checksum" : "body")
             reject(
                 header.stream, error == .bodyChecksum ? .dataLoss : .invalidArgument, "\(error)",
                 notExecuted: true)
@@ -218,23 +221,75 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         switch Handshake.negotiate(hello, server: core.offer()) {
         case .reject(let goaway): sendAndClose(goaway)
         case .accept(let welcome):
-            guard
-                let access = core.authorisation.access(
-                    credential: hello.credential, clientName: hello.clientName)
-            else {
-                return sendAndClose(
-                    Wire.Goaway(
-                        reason: .badCredential, lastStream: 0,
-                        message: "the credential is not known here: check the token file", versionMin: 0,
-                        versionMax: 0))
-            }
+            guard let access = identify(hello) else { return }
             self.access = access
+            takeCatalogue()
             state.accept(Agreement(welcome))
             reader.bodyBytesMax = state.agreement.bodyBytesMax
             output.appendWelcome(welcome)
             core.logger.debug(
                 "connection open", metadata: ["connection": "\(id)", "client": "\(access.clientName)"])
         }
+    }
+
+    /// Finds out who the peer is; nil: it was told that it is not known.
+    private func identify(_ hello: Wire.Hello) -> Access? {
+        var certificate: String?
+        if let security = core.security, security.verifiesClients, let channel = context?.channel {
+            switch CertificateName.of(channel) {
+            case .name(let name): certificate = name
+            case .none: return turnAwayCaller("a client certificate is needed: --cert and --key")
+            case .ambiguous(let count):
+                return turnAwayCaller(
+                    "the client certificate has \(count) names: exactly one URI or DNS name must say who it is"
+                )
+            }
+        }
+        if let access = core.authorisation.access(
+            credential: hello.credential, certificate: certificate, clientName: hello.clientName)
+        {
+            return access
+        }
+        guard hello.credential.isEmpty else {
+            return turnAwayCaller("the credential is not known here: check the token file")
+        }
+        return turnAwayCaller(
+            certificate == nil
+                ? "a credential is needed here: connect with a token (--token-file)"
+                : "the certificate's name is in no entry of the credentials file: add it there")
+    }
+
+    private func turnAwayCaller(_ message: String) -> Access? {
+        core.metrics.refusedAccess.count("credential")
+        core.logger.notice(
+            "caller refused", metadata: ["audit": "hello", "connection": "\(id)", "reason": "\(message)"])
+        sendAndClose(Wire.Goaway(reason: .badCredential, lastStream: 0, message: message))
+        return nil
+    }
+
+    /// Takes up the newest catalogue, as far as the client may see it.
+    private func takeCatalogue() {
+        catalogue = access.client.view(of: core.board.current, core.keyring)
+    }
+
+    /// The credentials file changed: from now on the client has the rights that it has there. What it reads
+    /// in streams it has to ask for anew; one that is no longer known is told so and cut off.
+    func refreshAccess() {
+        guard !isClosing, state.phase == .open else { return }
+        guard let now = core.authorisation.access(access.identity, clientName: access.clientName) else {
+            return closing(.badCredential, "the credential is not known here any more")
+        }
+        guard now.client !== access.client else { return }
+        access = now
+        takeCatalogue()
+        for stream in streams.values {
+            complete(
+                Completion(
+                    stream.call, kind: .end, .unavailable,
+                    "the client's rights have changed: ask again"))
+            stream.cancel()
+        }
+        flushOutput()
     }
 
     private func handshakeTimedOut() {
@@ -382,14 +437,16 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func fail(_ error: FrameError) {
-        core.metrics.rejectedFrames.count()
+        let goaway = Handshake.goaway(error, lastStream: state.lastStream)
+        core.metrics.rejectedFrames.count("\(goaway.reason)")
         core.logger.info(
             "connection ended by a bad frame", metadata: ["connection": "\(id)", "reason": "\(error)"])
         CheckHandler.answerGathered(self)
-        sendAndClose(Handshake.goaway(error, lastStream: state.lastStream))
+        sendAndClose(goaway)
     }
 
     private func closing(_ reason: Wire.GoawayReason, _ message: String) {
+        core.metrics.closedConnections.count("\(reason)")
         core.logger.info("connection ended", metadata: ["connection": "\(id)", "reason": "\(message)"])
         sendAndClose(Wire.Goaway(reason: reason, lastStream: state.lastStream, message: message))
     }

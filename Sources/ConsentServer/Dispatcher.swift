@@ -14,7 +14,9 @@ enum Dispatcher {
     @inline(__always)
     static func dispatch(_ connection: Connection, _ header: FrameHeader, _ body: RawSpan) throws(WireError) {
         if header.code == Wire.Method.check.rawValue {
-            guard admitSynchronous(connection, header, scope: .check) else { return }
+            guard admitSynchronous(connection, header, scope: .check),
+                !connection.access.isMetered || connection.admitChecks(1, header)
+            else { return }
             return try CheckHandler.check(connection, header, body)
         }
         try dispatchOther(connection, header, body)
@@ -124,17 +126,13 @@ enum Dispatcher {
     ) -> Bool {
         switch admission {
         case .takeUp:
-            connection.core.logger.notice(
-                "call refused: scope missing",
-                metadata: [
-                    "client": "\(connection.access.clientName)", "method": "\(header.code)",
-                    "scope": "\(scope)",
-                ])
+            AuditEntry.refused(connection, header, because: "scope")
             connection.reject(
                 header.stream, .permissionDenied,
                 "this needs scope \(scope): connect with a credential that has it (--token-file)",
                 notExecuted: true)
         case .reject(let status):
+            connection.core.metrics.shed.count(status == .resourceExhausted ? "calls_in_flight" : "draining")
             connection.reject(
                 header.stream, status,
                 status == .resourceExhausted
@@ -159,13 +157,41 @@ extension CallContext {
 }
 
 extension Connection {
-    /// The controller that a call is about; where there is none, the call is answered and over.
+    /// The controller that a call is about; where there is none, or the caller may not act for it, the call
+    /// is answered and over.
     func controller(_ id: ControllerID, of header: FrameHeader) -> Controller? {
         if let entry = catalogue.catalogue.controllers[id] { return entry }
+        guard mayActFor(id.rawValue, header) else { return nil }
         reject(
             header.stream, .notFound,
             "no controller has number \(id.rawValue): see consentctl controller list")
         if state.isOpen(header.stream) { endCall(header.stream) }
         return nil
+    }
+
+    /// Whether the caller may act for a controller; where not, the call is answered and over. One that does
+    /// not exist is answered alike, so that nobody learns which others there are.
+    func mayActFor(_ controller: UInt32, _ header: FrameHeader) -> Bool {
+        guard !claims(controller) else { return true }
+        deny(
+            header, because: "controller", controller: controller,
+            "client \(access.clientName) may not act for controller \(controller): see its controllers in the "
+                + "credentials file")
+        return false
+    }
+
+    /// Whether the caller's credential names a controller.
+    func claims(_ controller: UInt32) -> Bool {
+        access.client.definition.controllers == .all
+            || catalogue.catalogue.controllers[ControllerID(rawValue: controller)] != nil
+    }
+
+    /// Answers a call that the caller's credential does not allow; the call is over.
+    func deny(
+        _ header: FrameHeader, because reason: String, controller: UInt32? = nil, _ message: String
+    ) {
+        AuditEntry.refused(self, header, because: reason, controller: controller)
+        reject(header.stream, .permissionDenied, message, notExecuted: true)
+        if state.isOpen(header.stream) { endCall(header.stream) }
     }
 }

@@ -17,6 +17,7 @@ enum KeysHandler {
         }
         let controller = ControllerID(rawValue: request.controller)
         guard let entry = connection.controller(controller, of: header) else { return }
+        guard !connection.access.isMetered || connection.admitChecks(count, header) else { return }
         let scratch = connection.scratch
         scratch.errors.removeAll(keepingCapacity: true)
         let keyer = AddressKeyer(connection.core, controller: entry, kind: kind)

@@ -38,6 +38,9 @@ final class Listener: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let security = core.security {
+                        try channel.pipeline.syncOperations.addHandler(security.handler())
+                    }
                     let connection = Connection(core: core, id: numbers.next(), eventLoop: channel.eventLoop)
                     try channel.pipeline.syncOperations.addHandler(connection)
                 }

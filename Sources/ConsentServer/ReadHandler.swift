@@ -47,9 +47,10 @@ enum ReadHandler {
         }
         let found = subject
         let isAdministrator = connection.access.scopes.allows(.admin)
+        let claim = connection.access.client.definition.controllers
         query(connection, header, audit) { writer throws(RegisterError) in
             let answer = try RegisterAnswers.proof(
-                writer, request, subject: found, isAdministrator: isAdministrator)
+                writer, request, subject: found, isAdministrator: isAdministrator, claim: claim)
             return answer.map { answer in { answer.encode(into: &$0) } }
         }
     }
@@ -96,10 +97,12 @@ enum ReadHandler {
             return connection.endCall(header.stream)
         }
         let controller = request.controller == 0 ? nil : ControllerID(rawValue: request.controller)
+        if let controller, !connection.mayActFor(controller.rawValue, header) { return }
         open(
             connection, header, AuditEntry(.watch, controller, .everyone),
             WatchSource(
                 after: request.after, controller: controller,
+                claim: connection.access.client.definition.controllers,
                 heartbeatSeconds: core.limits.heartbeatSeconds),
             followsCommits: true)
     }
@@ -134,6 +137,13 @@ enum ReadHandler {
         }
         let keyring = connection.core.keyring
         guard let controller = connection.controller(controllerID, of: header) else { return nil }
+        guard !connection.access.isMetered || connection.admitChecks(1, header) else { return nil }
+        func found(_ slot: SlotKey, _ kind: ContactKind?) -> Subject {
+            if connection.access.isMetered, !connection.core.index.contains(slot) {
+                connection.chargeMisses(1)
+            }
+            return .slot(slot, kind: kind)
+        }
         if !reference.isEmpty {
             return .reference(keyring.referenceKey(controller: controllerID, reference))
         }
@@ -142,15 +152,14 @@ enum ReadHandler {
             guard let bytes = contact.key else {
                 return refuse(.invalidArgument, "name the contact point by an address or a key")
             }
-            return .slot(
-                keyring.slotKey(RecipientKey(bytes), controller: controllerID),
-                kind: ContactKind(contact.kind))
+            return found(
+                keyring.slotKey(RecipientKey(bytes), controller: controllerID), ContactKind(contact.kind))
         }
         let kind =
             ContactKind(contact.kind) ?? channel?.contactKind
             ?? (contact.address.contains("@") ? .email : .phone)
         switch AddressKeyer(connection.core, controller: controller, kind: kind).key(of: contact.address) {
-        case .success(let key): return .slot(keyring.slotKey(key, controller: controllerID), kind: kind)
+        case .success(let key): return found(keyring.slotKey(key, controller: controllerID), kind)
         case .failure(let error): return refuse(.invalidArgument, "\(error)")
         }
     }
@@ -168,10 +177,12 @@ enum ReadHandler {
         switch connection.core.pipeline.enqueue(RegisterQuery(call: call, body: body)) {
         case .queued: return
         case .full:
+            connection.core.metrics.shed.count("reads")
             connection.reject(
                 header.stream, .resourceExhausted, "too many reads are waiting: try again", notExecuted: true,
                 retryAfterMicroseconds: 50_000)
         case .stopped:
+            connection.core.metrics.shed.count("draining")
             connection.reject(
                 header.stream, .unavailable, "the server is stopping: connect again", notExecuted: true)
         }
@@ -185,6 +196,7 @@ enum ReadHandler {
         followsCommits: Bool = false
     ) {
         guard connection.streams.count < connection.core.limits.streamsMax else {
+            connection.core.metrics.shed.count("streams")
             connection.reject(
                 header.stream, .resourceExhausted,
                 "\(connection.core.limits.streamsMax) streams are open on this connection: end one first",

@@ -113,7 +113,7 @@ enum RegisterAnswers {
     /// All that is needed to verify one event offline.
     static func proof(
         _ writer: RegisterWriter, _ request: Wire.ProofRequest, subject: ReadHandler.Subject?,
-        isAdministrator: Bool
+        isAdministrator: Bool, claim: ControllerClaim
     ) throws(RegisterError) -> Result<Wire.ProofResponse, CallFailure> {
         let register = writer.register
         var sequence = request.sequence
@@ -128,7 +128,7 @@ enum RegisterAnswers {
         guard sequence > 0,
             let event = try register.event(sequence).map({
                 register.shown($0, isAdministrator: isAdministrator)
-            })
+            }), claim.covers(event, in: register.catalogue)
         else {
             return .failure(
                 CallFailure(

@@ -105,7 +105,7 @@ final class RegisterWriter {
             }
             complainOfSpace("the write-ahead log stays as it is", error)
         }
-        watch.lap(core.metrics.commitTime)
+        let commitSeconds = watch.lap(core.metrics.commitTime)
         do throws(IndexError) {
             try publish(executor)
         } catch {
@@ -119,6 +119,8 @@ final class RegisterWriter {
             erasures.isEmpty ? completions : zip(jobs, completions).filter { !$0.0.isErasure }.map(\.1))
         if executor.stagedCount > 0 {
             core.metrics.commits.count()
+            core.metrics.commitSeconds.record(commitSeconds)
+            core.metrics.lastCommit.store(consent_wall_nanoseconds() / 1_000_000_000, ordering: .relaxed)
             wakeWatches()
         }
         watch.lap(core.metrics.publishTime)

@@ -16,6 +16,9 @@ public final class ConsentServer: Sendable {
     private let core: ServerCore
     private let group: MultiThreadedEventLoopGroup
     private let listener: Listener
+    private let admin: AdminEndpoint?
+    /// Path of the credentials file.
+    private let credentials: String?
     /// The drain, once it has begun.
     private let ending = Mutex<Task<Bool, Never>?>(nil)
 
@@ -28,10 +31,18 @@ public final class ConsentServer: Sendable {
     /// The register's sequence.
     public var sequence: UInt64 { core.index.publishedSequence }
 
-    private init(core: ServerCore, group: MultiThreadedEventLoopGroup, listener: Listener) {
+    /// Address and port of probes and metrics; nil: they are not served.
+    public var adminAddress: (host: String, port: Int)? { admin?.address }
+
+    private init(
+        core: ServerCore, group: MultiThreadedEventLoopGroup, listener: Listener, admin: AdminEndpoint?,
+        credentials: String?
+    ) {
         self.core = core
         self.group = group
         self.listener = listener
+        self.admin = admin
+        self.credentials = credentials
     }
 
     // MARK: Start
@@ -47,6 +58,10 @@ public final class ConsentServer: Sendable {
         _ configuration: ServerConfiguration, logger: Logger, onFatalError: @escaping @Sendable () -> Void
     ) async throws -> ConsentServer {
         let began = consent_monotonic_nanoseconds()
+        let now = Timestamp(microseconds: Int64(consent_wall_nanoseconds() / 1000))
+        let security = try configuration.tls.map { try TransportSecurity($0, now: now) }
+        let clients = try configuration.credentials.map { try CredentialsFile.read($0) }
+        try configuration.refuseOpenDoors()
         if configuration.initialise {
             try StateFolder.initialise(
                 path: configuration.stateFolder, isTestRegister: configuration.testRegister)
@@ -70,7 +85,9 @@ public final class ConsentServer: Sendable {
                 CatalogueSnapshot(version: 1, catalogue: register.catalogue, keyring: keyring)),
             clock: ServerClock(lastRecordedAt: register.lastRecordedAt), keyring: keyring,
             logKey: logKey,
-            authorisation: Authorisation(adminToken: Hexadecimal.text(of: folder.adminToken)),
+            authorisation: Authorisation(
+                adminToken: Hexadecimal.text(of: folder.adminToken), clients: clients),
+            security: security,
             serving: Serving(blocking: register.restorePending ? .restored : nil), logger: logger,
             identity: ServerCore.Identity(
                 deployment: Wire.Bytes16(folder.deploymentID) ?? Wire.Bytes16(),
@@ -87,19 +104,30 @@ public final class ConsentServer: Sendable {
         pipeline.start(writer)
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
+        var admin: AdminEndpoint?
         do {
+            if let address = configuration.admin {
+                admin = try await AdminEndpoint.listen(
+                    core: core, at: address,
+                    security: ServerConfiguration.isLoopback(address.host) ? nil : security)
+            }
             let listener = try await Listener.listen(
                 core: core, group: group, host: configuration.host, port: configuration.port)
+            let probes = admin.map { "\($0.address.host):\($0.address.port)" } ?? "-"
             logger.info(
                 "serving",
                 metadata: start.metadata.merging([
+                    "admin": "\(probes)", "tls": "\(security != nil)",
                     "address": "\(listener.address.host):\(listener.address.port)",
                     "recipients": "\(index.recipientCount)", "sequence": "\(index.publishedSequence)",
                     "loops": "\(loops)",
                     "start_ms": "\((consent_monotonic_nanoseconds() - began) / 1_000_000)",
                 ]) { first, _ in first })
-            return ConsentServer(core: core, group: group, listener: listener)
+            return ConsentServer(
+                core: core, group: group, listener: listener, admin: admin,
+                credentials: configuration.credentials)
         } catch {
+            await admin?.close()
             pipeline.stop()
             try? await group.shutdownGracefully()
             throw error
@@ -117,6 +145,59 @@ public final class ConsentServer: Sendable {
             try await Task.sleep(for: .milliseconds(50))
         }
         return try StateFolder(path: configuration.stateFolder)
+    }
+
+    // MARK: Liveness
+
+    /// Whether every event loop and the writer thread take up work within the time.
+    public func isAlive(within time: Duration) async -> Bool {
+        let answered = Mutex(0)
+        let loops = Array(group.makeIterator())
+        for loop in loops { loop.execute { answered.withLock { $0 += 1 } } }
+        let isQueued = core.pipeline.enqueue(LivenessProbe { answered.withLock { $0 += 1 } }) == .queued
+        // A full queue of reads is work, not a standstill.
+        let wanted = loops.count + (isQueued ? 1 : 0)
+        let deadline = ContinuousClock.now + time
+        while ContinuousClock.now < deadline {
+            if answered.withLock({ $0 }) == wanted { return true }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        return false
+    }
+
+    // MARK: Reload
+
+    /// Reads certificate and credentials anew. What is of no use is reported and leaves what was there in
+    /// force; connections stay open, with the rights that their clients have now.
+    /// - Returns: whether all files were of use.
+    @discardableResult
+    public func reload() async -> Bool {
+        var isUseful = true
+        if let security = core.security {
+            do throws(TLSFailure) {
+                try security.reload(now: core.clock.now)
+                core.logger.notice(
+                    "certificate reloaded", metadata: ["until": "\(security.validUntil.rfc3339)"])
+            } catch {
+                isUseful = false
+                core.logger.error("certificate kept", metadata: ["reason": "\(error)"])
+            }
+        }
+        if let path = credentials {
+            do {
+                core.authorisation.replace(try CredentialsFile.read(path))
+                for connection in core.openConnections {
+                    try? await connection.eventLoop.submit { connection.refreshAccess() }.get()
+                }
+                core.logger.notice(
+                    "credentials reloaded", metadata: ["clients": "\(core.authorisation.clientCount ?? 0)"])
+            } catch {
+                isUseful = false
+                let failure = (error as? ServerFailure)?.message ?? "\(error)"
+                core.logger.error("credentials kept", metadata: ["reason": "\(failure)"])
+            }
+        }
+        return isUseful
     }
 
     // MARK: Keys
@@ -176,7 +257,20 @@ public final class ConsentServer: Sendable {
             }
         }
         try? await group.shutdownGracefully()
+        await admin?.close()
         core.logger.info("stopped", metadata: ["sequence": "\(core.index.publishedSequence)"])
         return isClean
+    }
+}
+
+/// Tells that the writer thread goes around.
+private final class LivenessProbe: RegisterTask {
+    private let answer: @Sendable () -> Void
+
+    init(_ answer: @escaping @Sendable () -> Void) { self.answer = answer }
+
+    func step(_ writer: RegisterWriter, until deadline: UInt64) -> Bool {
+        answer()
+        return false
     }
 }

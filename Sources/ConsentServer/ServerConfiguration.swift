@@ -18,12 +18,33 @@ public struct ServerConfiguration: Sendable {
     public var port = 7447
     /// Event loops; nil: one a core.
     public var loops: Int?
+    /// Certificate and key; nil: connections are plain.
+    public var tls: TLSFiles?
+    /// File that says who may call, and what each may do; nil: whoever is let in may check, read, record and
+    /// watch.
+    public var credentials: String?
+    /// Address of the HTTP endpoint for probes and metrics; nil: there is none.
+    public var admin: AdminAddress?
     /// Limits.
     public var limits = Limits()
 
     /// The defaults, over a state folder.
     public init(stateFolder: String) {
         self.stateFolder = stateFolder
+    }
+
+    /// Where probes and metrics are served.
+    public struct AdminAddress: Hashable, Sendable {
+        /// Address to listen on.
+        public var host: String
+        /// Port to listen on; 0 picks a free one.
+        public var port: Int
+
+        /// An address of these parts.
+        public init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
     }
 
     /// Limits of the server. Sizes are in bytes, times in the unit of their name.
@@ -82,10 +103,36 @@ public struct ServerConfiguration: Sendable {
         /// Time that a drain may take before connections are cut.
         public var drainSeconds = 5
         /// Days until an unconfirmed double opt-in lapses.
-        public var doubleOptInDays: UInt16 = 7
+        public var doubleOptInDays = 7
 
         /// The defaults.
         public init() {}
+
+        /// A limit that the operator may set.
+        public struct Settable: Sendable {
+            /// Its name on the command line and in files.
+            public let name: String
+            /// Where its value is.
+            public let path: WritableKeyPath<Limits, Int> & Sendable
+            /// Values that it may have.
+            public let range: ClosedRange<Int>
+        }
+
+        /// The limits that the operator may set.
+        public static let settable = [
+            Settable(name: "connections-max", path: \.connectionsMax, range: 1...1_000_000),
+            Settable(name: "handshake-seconds", path: \.handshakeSeconds, range: 1...300),
+            Settable(name: "idle-seconds", path: \.idleSeconds, range: 1...86_400),
+            Settable(name: "slow-reader-seconds", path: \.slowReaderSeconds, range: 1...3_600),
+            Settable(name: "queued-writes-max", path: \.queuedWritesMax, range: 1...10_000_000),
+            Settable(name: "queued-events-max", path: \.queuedEventsMax, range: 1...10_000_000),
+            Settable(name: "queued-reads-max", path: \.queuedReadsMax, range: 1...1_000_000),
+            Settable(name: "streams-max", path: \.streamsMax, range: 1...10_000),
+            Settable(name: "commit-events-max", path: \.commitEventsMax, range: 1...1_000_000),
+            Settable(name: "heartbeat-seconds", path: \.heartbeatSeconds, range: 1...3_600),
+            Settable(name: "drain-seconds", path: \.drainSeconds, range: 1...3_600),
+            Settable(name: "double-opt-in-days", path: \.doubleOptInDays, range: 1...365),
+        ]
 
         /// One sentence that names them all, for `--help`.
         public static var summary: String {

@@ -33,6 +33,15 @@ final class Serving: Sendable {
         if drains.load(ordering: .acquiring) { return .draining }
         return blockingReason == 0 ? .serving : .notServing
     }
+
+    /// The same in words.
+    var sentence: String {
+        switch state {
+        case .serving: "serving"
+        case .draining: "stopping: no new calls"
+        default: "not serving marketing: \(Wire.Reason(rawValue: blockingReason))"
+        }
+    }
 }
 
 /// The shared parts.
@@ -46,6 +55,8 @@ final class ServerCore: Sendable {
     /// Signs receipts; the register has it too, for heads.
     let logKey: LogSigningKey
     let authorisation: Authorisation
+    /// nil: connections are plain.
+    let security: TransportSecurity?
     let metrics = Metrics()
     let serving: Serving
     let logger: Logger
@@ -71,7 +82,7 @@ final class ServerCore: Sendable {
         limits: ServerConfiguration.Limits, index: ConsentIndex, pipeline: CommitPipeline,
         board: CatalogueBoard,
         clock: ServerClock, keyring: RecipientKeyring, logKey: LogSigningKey,
-        authorisation: Authorisation, serving: Serving,
+        authorisation: Authorisation, security: TransportSecurity?, serving: Serving,
         logger: Logger, identity: Identity, stateFolder: String, onFatalError: @escaping @Sendable () -> Void
     ) {
         self.limits = limits
@@ -82,6 +93,7 @@ final class ServerCore: Sendable {
         self.keyring = keyring
         self.logKey = logKey
         self.authorisation = authorisation
+        self.security = security
         self.serving = serving
         self.logger = logger
         self.identity = identity

@@ -22,6 +22,8 @@ public struct ServerFailure: Error, Sendable {
     public init(_ error: any Error, configuration: ServerConfiguration) {
         switch error {
         case let failure as ServerFailure: self = failure
+        case let error as TLSFailure: self.init(exitCode: 78, message: "\(error)")
+        case let error as YAMLFailure: self.init(exitCode: 78, message: "\(error)")
         case let error as StateFolderError: self.init(exitCode: 78, message: "\(error)")
         case let error as RegisterError: self.init(exitCode: Self.exitCode(of: error), message: "\(error)")
         case let error as JournalError: self.init(exitCode: 65, message: "\(error)")

@@ -7,16 +7,10 @@ import WireProtocol
 enum StatusHandler {
     static func health(_ connection: Connection, _ header: FrameHeader) {
         let core = connection.core
-        let state = core.serving.state
-        let message =
-            switch state {
-            case .serving: "serving"
-            case .draining: "stopping: no new calls"
-            default: "not serving marketing: \(Wire.Reason(rawValue: core.serving.blockingReason))"
-            }
         let frame = connection.output.beginFrame(.response, stream: header.stream)
-        Wire.HealthResponse(state: state, sequence: core.index.publishedSequence, message: message)
-            .encode(into: &connection.output)
+        Wire.HealthResponse(
+            state: core.serving.state, sequence: core.index.publishedSequence, message: core.serving.sentence
+        ).encode(into: &connection.output)
         connection.output.endFrame(frame)
     }
 
@@ -43,10 +37,10 @@ enum StatusHandler {
         stats.writes = metrics.writes.value
         stats.refusals = metrics.refusals.value
         stats.commits = metrics.commits.value
-        stats.rejectedFrames = metrics.rejectedFrames.value
+        stats.rejectedFrames = metrics.rejectedFrames.total
         stats.derivedSequence = register.derivedSequence
         stats.cpuTime = Int64(consent_process_cpu_nanoseconds() / 1000)
-        stats.residentBytes = residentBytes()
+        stats.residentBytes = ProcessFigures.residentBytes
         stats.testRegister = core.identity.isTestRegister
         stats.loops = UInt32(core.identity.loops)
         stats.version = ServerCore.Identity.version
@@ -58,14 +52,6 @@ enum StatusHandler {
         let frame = connection.output.beginFrame(.response, stream: header.stream)
         stats.encode(into: &connection.output)
         connection.output.endFrame(frame)
-    }
-
-    /// Resident memory in bytes, from /proc/self/statm; 0 where that cannot be read.
-    private static func residentBytes() -> UInt64 {
-        guard let statm = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
-        let fields = statm.split(separator: " ")
-        guard fields.count > 1, let pages = UInt64(fields[1]) else { return 0 }
-        return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
     }
 }
 

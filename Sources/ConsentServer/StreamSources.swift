@@ -62,14 +62,19 @@ final class WatchSource: StreamSource {
     /// Last item that was sent: what `previous` of the next one says.
     private var lastSent: UInt64
     private let controller: ControllerID?
+    private let claim: ControllerClaim
     private let heartbeatNanoseconds: UInt64
     private var lastWord: UInt64 = 0
     private var isAdded = false
     /// Events looked at in one step at most.
     private static let scanMax = 512
 
-    init(after: UInt64, controller: ControllerID?, heartbeatSeconds: Int) {
+    /// - Parameters:
+    ///   - controller: the one to tell of; nil: all.
+    ///   - claim: those that the caller may know of.
+    init(after: UInt64, controller: ControllerID?, claim: ControllerClaim, heartbeatSeconds: Int) {
         position = after
+        self.claim = claim
         lastSent = after
         self.controller = controller
         heartbeatNanoseconds = UInt64(heartbeatSeconds) * 1_000_000_000
@@ -86,6 +91,7 @@ final class WatchSource: StreamSource {
                 for event in events {
                     position = event.sequence
                     if let controller, event.controller != controller, !event.kind.isCatalogue { continue }
+                    guard claim.covers(event, in: writer.register.catalogue) else { continue }
                     let record = RegisterAnswers.record(writer, event, withWording: false)
                     let item = Wire.WatchItem(
                         sequence: event.sequence, previous: lastSent, heartbeat: false, event: record)

@@ -57,6 +57,9 @@ struct WriteCommand: Sendable {
     /// Token of a confirm.
     var token: [UInt8] = []
     var client = ""
+    /// The controllers that the client may act for: a confirmation learns from its token which one it is
+    /// about.
+    var claim = ControllerClaim.all
     /// Of an erasure: the personal parts are only restricted until then; nil: destroyed at once.
     var restrictUntil: Timestamp?
 }

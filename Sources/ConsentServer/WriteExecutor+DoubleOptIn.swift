@@ -8,7 +8,8 @@ extension WriteExecutor {
     mutating func confirm(_ command: WriteCommand) throws(RegisterError) -> Outcome {
         guard let sequence = RecipientKeyring.sequence(ofToken: command.token),
             let grant = try event(sequence), grant.kind == .grant, let personal = grant.personal,
-            core.keyring.verify(token: command.token, grant: personal.eventID, sequence: sequence)
+            core.keyring.verify(token: command.token, grant: personal.eventID, sequence: sequence),
+            command.claim.covers(grant.controller, in: register.catalogue)
         else { return .refused([RefusalFinding(.badToken)]) }
         let slot = core.keyring.slotKey(personal.key, controller: grant.controller)
         if let earlier = try confirmation(of: sequence, slot) { return .repeated([earlier]) }

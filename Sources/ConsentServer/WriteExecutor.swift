@@ -325,7 +325,7 @@ struct WriteExecutor {
         if event.kind == .grant && !confirmed {
             event.pendingChannels = event.channels.intersection(controller.doubleOptIn)
             if !event.pendingChannels.isEmpty {
-                event.lapseDay = day.adding(days: Int(core.limits.doubleOptInDays))
+                event.lapseDay = day.adding(days: core.limits.doubleOptInDays)
             }
         }
     }
