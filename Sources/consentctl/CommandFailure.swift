@@ -38,7 +38,7 @@ struct CommandFailure: Error {
         case .unreachable, .connectionLost, .closed, .timedOut, .cancelled: .unavailable
         case .handshake(let failure): failure.isBadCredential ? .notAuthorised : .configuration
         case .overloaded: .tryAgain
-        case .registerChanged: .configuration
+        case .registerChanged, .untrusted: .configuration
         case .malformedAnswer, .watchGap: .internalError
         case .invalidRequest: .badData
         case .rejected(let rejection): status(rejection.status)

@@ -46,7 +46,10 @@ struct Consentctl: AsyncParsableCommand {
                 name: "Proof", subcommands: [ProofCommand.self, VerifyCommand.self, HeadCommand.self]),
             CommandGroup(
                 name: "Server",
-                subcommands: [WatchCommand.self, StatsCommand.self, WaitCommand.self, BackupCommand.self]),
+                subcommands: [
+                    WatchCommand.self, StatsCommand.self, WaitCommand.self, BackupCommand.self,
+                    CredentialCommand.self,
+                ]),
         ])
 
     static func main() async {

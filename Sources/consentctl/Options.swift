@@ -13,6 +13,22 @@ struct ConnectionOptions: ParsableArguments {
     @Option(help: ArgumentHelp("File that holds the credential.", valueName: "file"))
     var tokenFile: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Certificates of the authority that the server's is signed by: TLS.", valueName: "file"))
+    var ca: String?
+
+    @Option(help: ArgumentHelp("Certificate that says who this client is.", valueName: "file"))
+    var cert: String?
+
+    @Option(help: ArgumentHelp("Private key of the certificate.", valueName: "file"))
+    var key: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Name that the server's certificate must have, if not the host.", valueName: "name"))
+    var serverName: String?
+
     @Option(help: ArgumentHelp("Time for each call, such as 500ms or 10s.", valueName: "duration"))
     var timeout: String?
 
@@ -27,6 +43,12 @@ struct ConnectionOptions: ParsableArguments {
                 "\"\(address)\" is not HOST:PORT; write for example --server 127.0.0.1:7447")
         }
         _ = try duration(timeout, "--timeout")
+        guard (cert == nil) == (key == nil) else {
+            throw ValidationError("--cert and --key go together: give both, or neither")
+        }
+        guard ca != nil || (cert == nil && serverName == nil) else {
+            throw ValidationError("--cert, --key and --server-name are of use with TLS only: give --ca too")
+        }
     }
 
     func client() throws -> (ServerAddress, ConsentClient.Configuration) {
@@ -34,6 +56,14 @@ struct ConnectionOptions: ParsableArguments {
         configuration.clientName = "consentctl"
         configuration.acceptsAnyRegister = true
         configuration.timeout = try duration(timeout, "--timeout")
+        if let ca {
+            var tls = ConsentClient.TLS()
+            tls.authority = ca
+            tls.certificate = cert
+            tls.key = key
+            tls.serverName = serverName
+            configuration.tls = tls
+        }
         if let tokenFile {
             configuration.credential = try Files.readAll(tokenFile)
             while let last = configuration.credential.last, last <= 0x20 {
