@@ -30,7 +30,7 @@ enum LayerRules {
         "ConsentServer": [
             "WireProtocol", "ConsentDomain", "ConsentProof", "ConsentWire", "ConsentIndex", "ConsentRegister",
             "CPlatform",
-            "Logging", "Crypto",
+            "Logging", "Crypto", "Yams",
         ],
         "LoadGenerator": [
             "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", "CZlib",

@@ -107,11 +107,14 @@ final class FrameClient {
     }
 
     /// Bytes of a Check by a key that is not on file.
-    static func check(_ stream: UInt32, controller: UInt32 = 7, purpose: UInt8 = 3) -> [UInt8] {
+    static func check(
+        _ stream: UInt32, controller: UInt32 = 7, purpose: UInt8 = 3, minSequence: UInt64 = 0
+    ) -> [UInt8] {
         var writer = FrameWriter(minimumCapacity: 128)
         let frame = writer.beginFrame(.request, code: Wire.Method.check.rawValue, stream: stream)
         _ = Wire.CheckRequest(
-            minSequence: 0, controller: controller, channel: Wire.Channel(rawValue: 1), purpose: purpose,
+            minSequence: minSequence, controller: controller, channel: Wire.Channel(rawValue: 1),
+            purpose: purpose,
             class: Wire.PurposeClass(rawValue: 0)
         ).beginEncoding(into: &writer)
         writer.endFrame(frame)

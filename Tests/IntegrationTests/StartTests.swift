@@ -138,15 +138,46 @@ import Testing
         let daemon = try DaemonUnderTest(stateFolder: folder.file("state"), ["--init"])
         let taken = try serve(["--state-dir", folder.file("second"), "--init", "--listen", daemon.address])
         #expect(taken.code == 69 && taken.errors.contains("is in use"), "\(taken.errors)")
-        let open = try serve(["--state-dir", folder.file("third"), "--init", "--listen", "0.0.0.0:0"])
-        #expect(open.code == 78 && open.errors.contains("loopback"))
         for flags in [
             ["--log-level", "loud"], ["--loops", "0"], ["--listen", "nowhere"], ["--test-register"],
-            ["--unknown"], ["--listen", "127.0.0.1:70000"],
+            ["--unknown"], ["--listen", "127.0.0.1:70000"], ["--limit", "streams-max=none"],
+            ["--limit", "x=1"],
         ] {
             let refused = try serve(["--state-dir", folder.file("fourth")] + flags)
             #expect(refused.code == 64, "\(flags)")
         }
         #expect(!FileManager.default.fileExists(atPath: folder.file("fourth")))
+    }
+
+    @Test func doorsThatAnyoneCouldComeInByStayShut() throws {
+        let folder = try TemporaryFolder()
+        let state = folder.file("state")
+        let certificates = try TestCertificates(in: folder.file("certs"))
+        let pair = [
+            "--tls-cert", certificates.file("server.pem"), "--tls-key", certificates.file("server.key"),
+        ]
+        let everywhere = ["--state-dir", state, "--init", "--listen", "0.0.0.0:0"]
+        let plain = try serve(everywhere)
+        #expect(plain.code == 78 && plain.errors.contains("--tls-cert"), "\(plain.errors)")
+        let anonymous = try serve(everywhere + pair)
+        #expect(anonymous.code == 78 && anonymous.errors.contains("--client-ca"), "\(anonymous.errors)")
+        let metrics = try serve(
+            ["--state-dir", state, "--init", "--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0"])
+        #expect(metrics.code == 78 && metrics.errors.contains("metrics would be plain"), "\(metrics.errors)")
+        for half in [["--tls-cert", "x.pem"], ["--client-ca", "x.pem"]] {
+            let refused = try serve(["--state-dir", state, "--init", "--listen", "127.0.0.1:0"] + half)
+            #expect(refused.code == 78 && refused.errors.contains("tls-key"), "\(refused.errors)")
+        }
+        try setPermissions(certificates.file("server.key"), 0o644)
+        let readable = try serve(everywhere + pair + ["--client-ca", certificates.file("ca.pem")])
+        #expect(readable.code == 78 && readable.errors.contains("chmod 600"), "\(readable.errors)")
+        let credentials = folder.file("credentials.yaml")
+        try Credentials.write("clients: []\n", to: credentials)
+        try setPermissions(credentials, 0o640)
+        let shared = try serve(
+            ["--state-dir", state, "--init", "--listen", "127.0.0.1:0", "--credentials", credentials])
+        #expect(shared.code == 78 && shared.errors.contains("chmod 600"), "\(shared.errors)")
+        // Nothing was made on the way.
+        #expect(!FileManager.default.fileExists(atPath: state))
     }
 }

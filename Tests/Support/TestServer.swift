@@ -86,7 +86,12 @@ private struct FileLog: LogHandler {
     var metadata: Logger.Metadata = [:]
     var logLevel = Logger.Level.trace
 
-    init(path: String) { self.path = path }
+    init(path: String) {
+        self.path = path
+        if !FileManager.default.fileExists(atPath: path) {
+            _ = FileManager.default.createFile(atPath: path, contents: nil)
+        }
+    }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
