@@ -42,7 +42,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CIdn2", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
         .target(name: "CPlatform"),
-        .target(name: "CScrub", dependencies: ["CSQLite"]),
+        .target(name: "CScrub", dependencies: ["CSQLite", "CPlatform"]),
         .target(name: "WireProtocol", dependencies: ["CPlatform", "CZlib"], swiftSettings: strict),
         .target(name: "ConsentDomain", dependencies: ["CPlatform", "CIdn2", crypto], swiftSettings: strict),
         .target(name: "ConsentProof", dependencies: [crypto], swiftSettings: strict),
@@ -50,11 +50,14 @@ let package = Package(
 
         // Layer 1: the two pure roots meet in ConsentWire; memory and disk stand beside it.
         .target(name: "ConsentWire", dependencies: ["WireProtocol", "ConsentDomain"], swiftSettings: strict),
-        .target(name: "ConsentIndex", dependencies: ["ConsentDomain", "CPlatform"], swiftSettings: strict),
+        .target(
+            name: "ConsentIndex", dependencies: ["ConsentDomain", "CPlatform"],
+            swiftSettings: strict),
         .target(
             name: "ConsentRegister",
             dependencies: [
-                "ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CScrub", "CZlib", crypto,
+                "ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CScrub", "CZlib",
+                crypto,
             ],
             swiftSettings: strict),
 
@@ -87,7 +90,9 @@ let package = Package(
         // Layer 4: parse, build, run.
         .executableTarget(
             name: "consentd",
-            dependencies: ["ConsentServer", logging, unixSignals, argumentParser],
+            dependencies: [
+                "ConsentServer", "ConsentRegister", logging, unixSignals, argumentParser,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "consentctl",
@@ -112,6 +117,7 @@ let package = Package(
         .target(name: "AllocationCounter", path: "tools/allocation-counter"),
 
         // Tests. They use `package` and `public`, so that they run in release too.
+        .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),
         .target(name: "TestRandomness", path: "Tests/Randomness", swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", logging],
@@ -145,8 +151,8 @@ let package = Package(
         .testTarget(
             name: "ConsentRegisterTests",
             dependencies: [
-                "TestRandomness", "ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite", "CScrub",
-                crypto,
+                "TestRandomness", "FaultyDisk", "ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite",
+                "CScrub", crypto,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -176,8 +182,9 @@ let package = Package(
             name: "ReliabilityTests",
             dependencies: [
                 "TestRandomness",
-                "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "consentd", "consentctl",
-                "consent-load",
+                "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "CSQLite", "CScrub",
+                
+                "consentd", "consentctl", "consent-load",
             ],
             swiftSettings: strict),
         .testTarget(name: "HouseStyleTests", swiftSettings: strict),

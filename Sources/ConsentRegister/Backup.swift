@@ -46,6 +46,7 @@ public final class RegisterBackup {
         try FileSystem.create(temporaryPath, [], permissions: 0o600)
         do throws(RegisterError) {
             let target = try Database(path: temporaryPath, mode: .backupTarget)
+            if register.database.isSealed { try target.seal() }
             guard let copy = sqlite3_backup_init(target.handle, "main", register.database.handle, "main")
             else {
                 throw RegisterError(target.failure("beginning a backup"))
@@ -172,6 +173,9 @@ extension SQLiteRegister {
         guard !FileSystem.exists(path) else { throw .exists(path: path) }
         let summary = try RegisterBackup.verify(backup)
         let temporary = path + ".partial"
+        // What an earlier restore has left that was cut off.
+        FileSystem.remove(temporary)
+        FileSystem.remove(temporary + "-wal")
         try FileSystem.copy(backup, to: temporary, permissions: 0o600)
         do throws(RegisterError) {
             try markRestored(

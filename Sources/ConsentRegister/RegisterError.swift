@@ -14,6 +14,11 @@ public struct SQLiteFailure: Hashable, Sendable {
     public var message: String
     /// What was being done.
     public var action: String
+
+    /// Whether a sync failed: what it was about may be on disk or not, and never is for certain.
+    var isFailedSync: Bool {
+        [10 | 4 << 8, 10 | 5 << 8].contains(extendedCode)
+    }
 }
 
 /// Why the register could not do something.
@@ -71,6 +76,8 @@ public enum RegisterError: Error, Hashable, Sendable {
     init(_ failure: SQLiteFailure) {
         switch failure.code {
         case Self.codeFull: self = .full(failure)
+        case Self.codeInputOutput where failure.extendedCode == Self.codeSeal:
+            self = .corrupt("\(failure.action): a page differs from its checksum")
         case Self.codeInputOutput: self = .inputOutput(failure)
         case Self.codeBusy, Self.codeLocked: self = .inUse
         case Self.codeCorrupt, Self.codeNotADatabase:
@@ -92,6 +99,8 @@ public enum RegisterError: Error, Hashable, Sendable {
     private static let codeInputOutput: Int32 = 10
     private static let codeCorrupt: Int32 = 11
     private static let codeFull: Int32 = 13
+    /// What the file layer says of a page without its seal.
+    private static let codeSeal: Int32 = 10 | 32 << 8
     private static let codeNotADatabase: Int32 = 26
 }
 
