@@ -18,7 +18,9 @@ struct Consentd: AsyncParsableCommand {
         commandName: "consentd",
         abstract: "Answers \"may I send this, to this person, now?\" and proves every answer later.",
         version: ConsentServer.version,
-        subcommands: [Serve.self, Restore.self, RotateLogKey.self, RotateRecipientKey.self])
+        subcommands: [
+            Serve.self, Restore.self, CheckRegister.self, RotateLogKey.self, RotateRecipientKey.self,
+        ])
 }
 
 /// Ends the process with a message on stderr and an exit code of sysexits.h.
