@@ -43,6 +43,7 @@ let package = Package(
         .systemLibrary(name: "CIdn2", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
         .target(name: "CPlatform"),
         .target(name: "CScrub", dependencies: ["CSQLite", "CPlatform"]),
+        .target(name: "Failpoint", swiftSettings: strict),
         .target(name: "WireProtocol", dependencies: ["CPlatform", "CZlib"], swiftSettings: strict),
         .target(name: "ConsentDomain", dependencies: ["CPlatform", "CIdn2", crypto], swiftSettings: strict),
         .target(name: "ConsentProof", dependencies: [crypto], swiftSettings: strict),
@@ -51,12 +52,12 @@ let package = Package(
         // Layer 1: the two pure roots meet in ConsentWire; memory and disk stand beside it.
         .target(name: "ConsentWire", dependencies: ["WireProtocol", "ConsentDomain"], swiftSettings: strict),
         .target(
-            name: "ConsentIndex", dependencies: ["ConsentDomain", "CPlatform"],
+            name: "ConsentIndex", dependencies: ["ConsentDomain", "CPlatform", "Failpoint"],
             swiftSettings: strict),
         .target(
             name: "ConsentRegister",
             dependencies: [
-                "ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CScrub", "CZlib",
+                "ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CScrub", "CZlib", "Failpoint",
                 crypto,
             ],
             swiftSettings: strict),
@@ -73,7 +74,7 @@ let package = Package(
             dependencies: [
                 "WireProtocol", "ConsentDomain", "ConsentProof", "ConsentWire", "ConsentIndex",
                 "ConsentRegister",
-                "CPlatform", nioCore, nioPosix, logging, crypto,
+                "CPlatform", "Failpoint", nioCore, nioPosix, logging, crypto,
             ],
             swiftSettings: strict),
 
@@ -91,7 +92,7 @@ let package = Package(
         .executableTarget(
             name: "consentd",
             dependencies: [
-                "ConsentServer", "ConsentRegister", logging, unixSignals, argumentParser,
+                "ConsentServer", "ConsentRegister", "Failpoint", logging, unixSignals, argumentParser,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -183,7 +184,7 @@ let package = Package(
             dependencies: [
                 "TestRandomness",
                 "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "CSQLite", "CScrub",
-                
+                "Failpoint",
                 "consentd", "consentctl", "consent-load",
             ],
             swiftSettings: strict),

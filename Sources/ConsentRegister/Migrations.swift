@@ -17,6 +17,7 @@
 // Invariant: the derived tables can be emptied and made anew from the truth; they hold all of the events up
 // to the sequence in meta's `derived`, and perhaps some of those after it.
 
+import Failpoint
 
 /// Creates and upgrades the tables.
 enum Migrations {
@@ -35,11 +36,13 @@ enum Migrations {
             do {
                 try database.execute(steps[step], action)
                 try database.execute("PRAGMA user_version=\(step + 1)", action)
+                Failpoint.migrationBefore.reached()
             } catch {
                 try database.rollback(action)
                 throw error
             }
             try database.commit(action)
+            Failpoint.migrationAfter.reached()
         }
     }
 

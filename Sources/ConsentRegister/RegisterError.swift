@@ -53,6 +53,8 @@ public enum RegisterError: Error, Hashable, Sendable {
     case exists(path: String)
     /// A call to the operating system failed.
     case system(action: String, path: String, code: Int32)
+    /// A failpoint was asked for on a register that is not for tests.
+    case notForTests
     /// Any other failure of SQLite: a bug, or a build of it that lacks something.
     case sqlite(SQLiteFailure)
 
@@ -139,6 +141,9 @@ extension RegisterError: CustomStringConvertible {
         case .exists(let path): "\(path) exists and is not overwritten: name another path, or move it away"
         case .system(let action, let path, let code):
             "could not \(action) \(path): \(FileSystem.message(code)): check the path and its permissions"
+        case .notForTests:
+            "CONSENTD_FAILPOINT breaks a register on purpose, and this one was not made with --test-register: "
+                + "unset it"
         case .sqlite(let failure):
             "SQLite failed while \(failure.action) (\(failure.extendedCode): \(failure.message)): use "
                 + "libsqlite3 3.37 or later"

@@ -9,6 +9,7 @@
 
 import ConsentDomain
 import ConsentProof
+import Failpoint
 
 /// How a register is opened.
 public struct RegisterOptions: Sendable {
@@ -128,6 +129,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         try database.configure(cacheBytes: options.cacheBytes)
         if !options.waitsForDisk { try database.setSynchronous(false) }
         guard try Migrations.version(of: database) > 0 else { throw .missing(path: path) }
+        try Self.armFailpoint(try Meta.readAll(database))
         try Migrations.apply(to: database)
         let meta = try Meta.readAll(database)
         guard let incarnation = meta[.incarnation], incarnation.count == 16 else {
@@ -158,6 +160,11 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         try load(derived: meta[.derived])
         try loadErasures()
         if !options.defersReplay { try replay() }
+    }
+
+    /// Lets a test end the process at the place that it has named, where the register is one for tests.
+    static func armFailpoint(_ meta: [Meta: [UInt8]]) throws(RegisterError) {
+        guard Failpoint.arm(isTestRegister: meta[.testRegister] == [1]) else { throw .notForTests }
     }
 
     /// Makes a new, empty register.

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ConsentServer
+import Failpoint
 import Foundation
 import Logging
 
@@ -9,6 +10,13 @@ import Logging
 enum Program {
     static func main() async {
         ConsentServer.prepareProcess()
+        if let name = ProcessInfo.processInfo.environment["CONSENTD_FAILPOINT"] {
+            do throws(Failpoint.Unknown) {
+                try Failpoint.request(name)
+            } catch {
+                fail(ServerFailure(exitCode: 64, message: "\(error)"))
+            }
+        }
         await Consentd.main()
     }
 }
