@@ -48,7 +48,8 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CIdn2", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
         .target(name: "CPlatform"),
-        .target(name: "CScrub", dependencies: ["CSQLite"]),
+        .target(name: "CScrub", dependencies: ["CSQLite", "CPlatform"]),
+        .target(name: "Failpoint", swiftSettings: strict),
         .target(name: "WireProtocol", dependencies: ["CPlatform", "CZlib"], swiftSettings: strict),
         .target(name: "ConsentDomain", dependencies: ["CPlatform", "CIdn2", crypto], swiftSettings: strict),
         .target(name: "ConsentProof", dependencies: [crypto], swiftSettings: strict),
@@ -56,11 +57,14 @@ let package = Package(
 
         // Layer 1: the two pure roots meet in ConsentWire; memory and disk stand beside it.
         .target(name: "ConsentWire", dependencies: ["WireProtocol", "ConsentDomain"], swiftSettings: strict),
-        .target(name: "ConsentIndex", dependencies: ["ConsentDomain", "CPlatform"], swiftSettings: strict),
+        .target(
+            name: "ConsentIndex", dependencies: ["ConsentDomain", "CPlatform", "Failpoint"],
+            swiftSettings: strict),
         .target(
             name: "ConsentRegister",
             dependencies: [
-                "ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CScrub", "CZlib", crypto,
+                "ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CScrub", "CZlib", "Failpoint",
+                crypto,
             ],
             swiftSettings: strict),
 
@@ -77,7 +81,7 @@ let package = Package(
             dependencies: [
                 "WireProtocol", "ConsentDomain", "ConsentProof", "ConsentWire", "ConsentIndex",
                 "ConsentRegister",
-                "CPlatform", nioCore, nioPosix, nioHTTP, nioSSL, logging, crypto, yams,
+                "CPlatform", "Failpoint", nioCore, nioPosix, nioHTTP, nioSSL, logging, crypto, yams,
             ],
             swiftSettings: strict),
 
@@ -94,7 +98,9 @@ let package = Package(
         // Layer 4: parse, build, run.
         .executableTarget(
             name: "consentd",
-            dependencies: ["ConsentServer", logging, unixSignals, argumentParser],
+            dependencies: [
+                "ConsentServer", "ConsentRegister", "Failpoint", logging, unixSignals, argumentParser,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "consentctl",
@@ -119,6 +125,7 @@ let package = Package(
         .target(name: "AllocationCounter", path: "tools/allocation-counter"),
 
         // Tests. They use `package` and `public`, so that they run in release too.
+        .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),
         .target(name: "TestRandomness", path: "Tests/Randomness", swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", logging],
@@ -152,8 +159,8 @@ let package = Package(
         .testTarget(
             name: "ConsentRegisterTests",
             dependencies: [
-                "TestRandomness", "ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite", "CScrub",
-                crypto,
+                "TestRandomness", "FaultyDisk", "ConsentRegister", "ConsentDomain", "ConsentProof", "CSQLite",
+                "CScrub", crypto,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -183,8 +190,9 @@ let package = Package(
             name: "ReliabilityTests",
             dependencies: [
                 "TestRandomness",
-                "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "consentd", "consentctl",
-                "consent-load",
+                "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "CSQLite", "CScrub",
+                "Failpoint",
+                "consentd", "consentctl", "consent-load",
             ],
             swiftSettings: strict),
         .testTarget(name: "HouseStyleTests", swiftSettings: strict),

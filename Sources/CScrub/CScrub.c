@@ -1,4 +1,5 @@
-// A SQLite file layer that writes no byte of a database page that the page does not use.
+// A SQLite file layer that writes no byte of a database page that the page does not use, and gives out no page
+// that is not as it was written.
 //
 // With `secure_delete` SQLite zeroes a cell that is deleted. But when it balances a B-tree it moves cells
 // between pages, and lays a page out anew without clearing what stood there: a copy of a cell that moved away
@@ -7,11 +8,19 @@
 // touched there: whoever erases cuts the log to nothing and drops the page cache afterwards, and what is read
 // again comes from clean pages.
 //
-// All calls go to the default layer; only main databases are wrapped, and of their calls only writes do more.
+// Pages of a sealed file end with a checksum of the page and its number, in bytes that SQLite leaves alone (it
+// is told so when the file is made). It is made when a page is written and compared when it is read, so that
+// a byte that changed on the disk, and a page that stands in another's place, are found wherever they are.
+// The write-ahead log has checksums of its own. Files that were made before there were seals have none.
 //
-// Invariant: a page that does not have the exact form of a B-tree page is written unchanged.
+// All calls go to the default layer; only main databases are wrapped, and of their calls only those that read
+// or write whole pages do more.
+//
+// Invariant: a page that does not have the exact form of a B-tree page is written unchanged, its seal aside.
 
 #include "CScrub.h"
+
+#include "CPlatform.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -55,6 +64,29 @@ int consent_scrub_page(unsigned char *page, int size, int isFirst) {
     return 1;
 }
 
+// MARK: Seals
+
+static uint32_t checksum(const unsigned char *page, int size, uint32_t number) {
+    return consent_crc32c(consent_crc32c(0, &number, sizeof number), page, (size_t)(size - CONSENT_SEAL_BYTES));
+}
+
+void consent_page_seal(unsigned char *page, int size, uint32_t number) {
+    const uint32_t sum = checksum(page, size, number);
+    memcpy(page + size - CONSENT_SEAL_BYTES, &sum, CONSENT_SEAL_BYTES);
+}
+
+int consent_page_is_sound(const unsigned char *page, int size, uint32_t number) {
+    const uint32_t sum = checksum(page, size, number);
+    return memcmp(page + size - CONSENT_SEAL_BYTES, &sum, CONSENT_SEAL_BYTES) == 0;
+}
+
+/// Whether a file has seals: as its header says, which SQLite reads too.
+static int has_seals(sqlite3_file *file) {
+    unsigned char header[100];
+    if (file->pMethods->xRead(file, header, sizeof header, 0) != SQLITE_OK) return 0;
+    return memcmp(header, "SQLite format 3", 16) == 0 && header[20] == CONSENT_SEAL_BYTES;
+}
+
 // MARK: Files
 
 typedef struct {
@@ -64,14 +96,18 @@ typedef struct {
     /// Where a page is scrubbed; `size` bytes.
     unsigned char *copy;
     int size;
+    int isSealed;
 } scrub_file;
 
 static sqlite3_file *inner(sqlite3_file *file) { return ((scrub_file *)file)->inner; }
 
+static int is_page(int count, sqlite3_int64 offset) {
+    return count >= 512 && count <= 65536 && (count & (count - 1)) == 0 && offset % count == 0;
+}
+
 static int scrub_write(sqlite3_file *base, const void *bytes, int count, sqlite3_int64 offset) {
     scrub_file *file = (scrub_file *)base;
-    const int isPage = count >= 512 && count <= 65536 && (count & (count - 1)) == 0 && offset % count == 0;
-    if (!isPage) return file->inner->pMethods->xWrite(file->inner, bytes, count, offset);
+    if (!is_page(count, offset)) return file->inner->pMethods->xWrite(file->inner, bytes, count, offset);
     if (file->size < count) {
         unsigned char *larger = realloc(file->copy, (size_t)count);
         if (larger == NULL) return SQLITE_IOERR_NOMEM;
@@ -80,6 +116,7 @@ static int scrub_write(sqlite3_file *base, const void *bytes, int count, sqlite3
     }
     memcpy(file->copy, bytes, (size_t)count);
     consent_scrub_page(file->copy, count, offset == 0);
+    if (file->isSealed) consent_page_seal(file->copy, count, (uint32_t)(offset / count) + 1);
     return file->inner->pMethods->xWrite(file->inner, file->copy, count, offset);
 }
 
@@ -91,7 +128,18 @@ static int scrub_close(sqlite3_file *base) {
 }
 
 static int scrub_read(sqlite3_file *f, void *bytes, int count, sqlite3_int64 offset) {
-    return inner(f)->pMethods->xRead(inner(f), bytes, count, offset);
+    const int result = inner(f)->pMethods->xRead(inner(f), bytes, count, offset);
+    // SQLite reads some of the header by itself, which no seal covers: it reads the page as well.
+    if (!((scrub_file *)f)->isSealed || !is_page(count, offset)) return result;
+    if (result == SQLITE_IOERR_SHORT_READ) {
+        // Beyond the end SQLite takes zeros for the page. A page in part is no page.
+        sqlite3_int64 size = 0;
+        const int failure = inner(f)->pMethods->xFileSize(inner(f), &size);
+        if (failure != SQLITE_OK) return failure;
+        return size > offset ? SQLITE_IOERR_DATA : result;
+    }
+    if (result != SQLITE_OK) return result;
+    return consent_page_is_sound(bytes, count, (uint32_t)(offset / count) + 1) ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
 static int scrub_truncate(sqlite3_file *f, sqlite3_int64 size) {
     return inner(f)->pMethods->xTruncate(inner(f), size);
@@ -106,6 +154,10 @@ static int scrub_reserved(sqlite3_file *f, int *held) {
     return inner(f)->pMethods->xCheckReservedLock(inner(f), held);
 }
 static int scrub_control(sqlite3_file *f, int operation, void *argument) {
+    if (operation == CONSENT_CONTROL_SEAL) {
+        ((scrub_file *)f)->isSealed = 1;
+        return SQLITE_OK;
+    }
     return inner(f)->pMethods->xFileControl(inner(f), operation, argument);
 }
 static int scrub_sector(sqlite3_file *f) { return inner(f)->pMethods->xSectorSize(inner(f)); }
@@ -141,6 +193,7 @@ static int scrub_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, in
     const int result = below->xOpen(below, name, file->inner, flags, outFlags);
     // A file that could not be opened may still have methods, and is then closed by SQLite.
     base->pMethods = file->inner->pMethods == NULL ? NULL : &fileMethods;
+    file->isSealed = result == SQLITE_OK && has_seals(file->inner);
     return result;
 }
 

@@ -16,6 +16,7 @@
 // pieces, by the writes before.
 
 import CPlatform
+import Failpoint
 
 extension SlotTable {
     /// Old lines moved with each write while growth is under way.
@@ -117,6 +118,7 @@ extension SlotTable {
         for (entry, target) in zip(moving, targets) {
             fill(offset: target, home: newHome(entry.key), key: entry.key, value: entry.value)
         }
+        Failpoint.growthStep.reached()
         boundary = home
         if boundary == 0 {
             sizeIndex += 1

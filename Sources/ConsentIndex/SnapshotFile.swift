@@ -6,6 +6,7 @@
 
 import CPlatform
 import Dispatch
+import Failpoint
 import Glibc
 import Synchronization
 
@@ -96,7 +97,9 @@ final class SnapshotFile: @unchecked Sendable {
     /// Gives a complete file its final name. Here and not on the queue, so that no snapshot appears after one
     /// was removed.
     func publish() throws(SnapshotError) {
+        Failpoint.snapshotBeforeRename.reached()
         guard rename(temporaryPath, path) == 0 else { throw .system(action: "name", code: errno) }
+        Failpoint.snapshotAfterRename.reached()
         // After a power loss the one before may be there again, which is as good.
         queue.async { [self] in try? Self.syncFolder(of: path) }
     }

@@ -15,6 +15,7 @@
 import CSQLite
 import ConsentDomain
 import ConsentProof
+import Failpoint
 
 /// What a backup holds.
 public struct BackupSummary: Hashable, Sendable {
@@ -46,6 +47,7 @@ public final class RegisterBackup {
         try FileSystem.create(temporaryPath, [], permissions: 0o600)
         do throws(RegisterError) {
             let target = try Database(path: temporaryPath, mode: .backupTarget)
+            if register.database.isSealed { try target.seal() }
             guard let copy = sqlite3_backup_init(target.handle, "main", register.database.handle, "main")
             else {
                 throw RegisterError(target.failure("beginning a backup"))
@@ -64,6 +66,7 @@ public final class RegisterBackup {
     /// - Returns: true when all are copied.
     public func step(pages: Int = 256) throws(RegisterError) -> Bool {
         guard let copy else { return true }
+        defer { Failpoint.backupCopying.reached() }
         switch sqlite3_backup_step(copy, Int32(clamping: max(1, pages))) {
         case SQLITE_OK: return false
         case SQLITE_DONE:
@@ -86,11 +89,13 @@ public final class RegisterBackup {
         target = nil
         do throws(RegisterError) {
             try FileSystem.sync(temporaryPath)
+            Failpoint.backupBeforeName.reached()
             try FileSystem.publish(temporaryPath, as: path)
         } catch {
             FileSystem.remove(temporaryPath)
             throw error
         }
+        Failpoint.backupNamed.reached()
         return summary
     }
 
@@ -172,17 +177,22 @@ extension SQLiteRegister {
         guard !FileSystem.exists(path) else { throw .exists(path: path) }
         let summary = try RegisterBackup.verify(backup)
         let temporary = path + ".partial"
+        // What an earlier restore has left that was cut off.
+        FileSystem.remove(temporary)
+        FileSystem.remove(temporary + "-wal")
         try FileSystem.copy(backup, to: temporary, permissions: 0o600)
         do throws(RegisterError) {
             try markRestored(
                 temporary, keyring: keyring, logKey: logKey, formerLogKeyIDs: formerLogKeyIDs)
             try FileSystem.sync(temporary)
+            Failpoint.restoreMarked.reached()
             try FileSystem.publish(temporary, as: path)
         } catch {
             FileSystem.remove(temporary)
             FileSystem.remove(temporary + "-wal")
             throw error
         }
+        Failpoint.restoreNamed.reached()
         return summary
     }
 
@@ -192,6 +202,8 @@ extension SQLiteRegister {
         let database = try Database(path: path, mode: .existing)
         try database.configure(cacheBytes: 1 << 20)
         let meta = try Meta.readAll(database)
+        try SQLiteRegister.armFailpoint(meta)
+        Failpoint.restoreCopied.reached()
         guard let check = meta[.recipientCheck], keyring.matches(checkValue: check) else {
             throw .otherRecipientKey
         }

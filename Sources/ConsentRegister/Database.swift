@@ -60,6 +60,28 @@ struct Database: ~Copyable {
         sqlite3_close_v2(handle)
     }
 
+    // MARK: Seals
+
+    /// Whether each page ends with a checksum that is compared whenever it is read (CScrub.c). To be asked
+    /// after something was read.
+    var isSealed: Bool {
+        var bytes: Int32 = -1
+        let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes)
+        return code == SQLITE_OK && bytes == Int32(CONSENT_SEAL_BYTES)
+    }
+
+    /// Gives each page of an empty file such a checksum.
+    func seal() throws(RegisterError) {
+        var bytes = Int32(CONSENT_SEAL_BYTES)
+        let operations = [SQLITE_FCNTL_RESERVE_BYTES, Int32(CONSENT_CONTROL_SEAL)]
+        for operation in operations
+        where sqlite3_file_control(handle, "main", operation, &bytes) != SQLITE_OK {
+            throw RegisterError(failure("sealing the register"))
+        }
+    }
+
+    // MARK: Settings
+
     /// Makes the connection exclusive and its commits durable. To be called before anything is read.
     /// - Parameters:
     ///   - cacheBytes: memory for pages.
@@ -145,6 +167,9 @@ struct Database: ~Copyable {
         let statement = try prepare(sql)
         return try statement.step(action) ? statement.int64(0) : 0
     }
+
+    /// Leaves the files as they are when the connection ends, whose closing would otherwise sync them.
+    func leaveLog() { _ = consent_sqlite_leave_log(handle) }
 
     /// What SQLite says of the last call.
     func failure(_ action: String) -> SQLiteFailure { Self.failure(handle, action) }

@@ -64,12 +64,24 @@ extension StateFolder {
         }
     }
 
+    /// Public halves of the log key and of those that it replaced.
+    public var logKeys: [LogPublicKey] {
+        let folder = path + "/log.pub.d/"
+        return [logKey.publicKey]
+            + formerNames().compactMap { name in
+                let pem = (try? FileSystem.read(folder + name)) ?? []
+                return try? LogPublicKey(pem: String(decoding: pem, as: UTF8.self))
+            }
+    }
+
+    private borrowing func formerNames() -> [String] {
+        let names = (try? FileSystem.names(in: path + "/log.pub.d")) ?? []
+        return names.filter { $0.hasSuffix(".pub") }
+    }
+
     /// Ids of the keys that were replaced, from the names of their files.
     borrowing func formerLogKeyIDs() -> [[UInt8]] {
-        let names = (try? FileSystem.names(in: path + "/log.pub.d")) ?? []
-        return names.filter { $0.hasSuffix(".pub") }.compactMap {
-            Hexadecimal.bytes(of: String($0.dropLast(4)))
-        }
+        formerNames().compactMap { Hexadecimal.bytes(of: String($0.dropLast(4))) }
     }
 
     private static func markedKeyID(_ registerPath: String) throws(RegisterError) -> [UInt8]? {

@@ -17,6 +17,8 @@
 // Invariant: the derived tables can be emptied and made anew from the truth; they hold all of the events up
 // to the sequence in meta's `derived`, and perhaps some of those after it.
 
+import Failpoint
+
 /// Creates and upgrades the tables.
 enum Migrations {
     /// "CNSD".
@@ -34,11 +36,13 @@ enum Migrations {
             do {
                 try database.execute(steps[step], action)
                 try database.execute("PRAGMA user_version=\(step + 1)", action)
+                Failpoint.migrationBefore.reached()
             } catch {
                 try database.rollback(action)
                 throw error
             }
             try database.commit(action)
+            Failpoint.migrationAfter.reached()
         }
     }
 
@@ -90,5 +94,8 @@ enum Migrations {
         DELETE FROM state; DELETE FROM event_id; DELETE FROM contact_event; DELETE FROM reference;
         DELETE FROM tree_block; DELETE FROM meta WHERE name = 'derived';
         """,
+        // Pages of registers that are made from here on are sealed, and a program that does not know of it
+        // would break their seals.
+        "",
     ]
 }

@@ -14,6 +14,11 @@ public struct SQLiteFailure: Hashable, Sendable {
     public var message: String
     /// What was being done.
     public var action: String
+
+    /// Whether a sync failed: what it was about may be on disk or not, and never is for certain.
+    var isFailedSync: Bool {
+        [10 | 4 << 8, 10 | 5 << 8].contains(extendedCode)
+    }
 }
 
 /// Why the register could not do something.
@@ -48,6 +53,8 @@ public enum RegisterError: Error, Hashable, Sendable {
     case exists(path: String)
     /// A call to the operating system failed.
     case system(action: String, path: String, code: Int32)
+    /// A failpoint was asked for on a register that is not for tests.
+    case notForTests
     /// Any other failure of SQLite: a bug, or a build of it that lacks something.
     case sqlite(SQLiteFailure)
 
@@ -71,6 +78,8 @@ public enum RegisterError: Error, Hashable, Sendable {
     init(_ failure: SQLiteFailure) {
         switch failure.code {
         case Self.codeFull: self = .full(failure)
+        case Self.codeInputOutput where failure.extendedCode == Self.codeSeal:
+            self = .corrupt("\(failure.action): a page differs from its checksum")
         case Self.codeInputOutput: self = .inputOutput(failure)
         case Self.codeBusy, Self.codeLocked: self = .inUse
         case Self.codeCorrupt, Self.codeNotADatabase:
@@ -92,6 +101,8 @@ public enum RegisterError: Error, Hashable, Sendable {
     private static let codeInputOutput: Int32 = 10
     private static let codeCorrupt: Int32 = 11
     private static let codeFull: Int32 = 13
+    /// What the file layer says of a page without its seal.
+    private static let codeSeal: Int32 = 10 | 32 << 8
     private static let codeNotADatabase: Int32 = 26
 }
 
@@ -130,6 +141,9 @@ extension RegisterError: CustomStringConvertible {
         case .exists(let path): "\(path) exists and is not overwritten: name another path, or move it away"
         case .system(let action, let path, let code):
             "could not \(action) \(path): \(FileSystem.message(code)): check the path and its permissions"
+        case .notForTests:
+            "CONSENTD_FAILPOINT breaks a register on purpose, and this one was not made with --test-register: "
+                + "unset it"
         case .sqlite(let failure):
             "SQLite failed while \(failure.action) (\(failure.extendedCode): \(failure.message)): use "
                 + "libsqlite3 3.37 or later"

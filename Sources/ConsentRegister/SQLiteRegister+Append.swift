@@ -6,6 +6,7 @@
 
 import ConsentDomain
 import ConsentProof
+import Failpoint
 
 extension SQLiteRegister {
     /// Gives an event the next sequence and folds it in, in memory.
@@ -97,7 +98,9 @@ extension SQLiteRegister {
                     try insert(staged[place], sequence: lastSequence + 1 + UInt64(place))
                 }
                 if clearingRestore { try Meta.restorePending.write([0], by: statements.putMeta) }
+                Failpoint.commitBefore.reached()
             }
+            Failpoint.commitAfter.reached()
         } catch {
             rollback()
             throw error

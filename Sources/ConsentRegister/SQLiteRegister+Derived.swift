@@ -8,6 +8,7 @@
 
 import ConsentDomain
 import ConsentProof
+import Failpoint
 
 extension SQLiteRegister {
     // MARK: Flush
@@ -39,7 +40,9 @@ extension SQLiteRegister {
         do throws(RegisterError) {
             try inDerivedTransaction("writing derived rows") { () throws(RegisterError) in
                 isComplete = try write(&writing) { isCalled() || ContinuousClock.now >= deadline }
+                Failpoint.flushBefore.reached()
             }
+            Failpoint.flushAfter.reached()
         } catch {
             writing.undoStep(to: before)
             frozen = writing

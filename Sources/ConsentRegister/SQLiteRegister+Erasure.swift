@@ -18,6 +18,7 @@
 // one.
 
 import ConsentDomain
+import Failpoint
 
 /// An erase event whose destruction is not done.
 struct PendingErasure: Hashable, Sendable {
@@ -128,7 +129,9 @@ extension SQLiteRegister {
         guard !due.isEmpty else { return 0 }
         var destroyed = 0
         for erasure in due { destroyed += try destroyPersonalParts(before: erasure) }
+        Failpoint.eraseDestroyed.reached()
         try checkpoint(truncating: true)
+        Failpoint.eraseEmptied.reached()
         try database.dropCache("destroying personal parts")
         let clear = try database.prepare("DELETE FROM pending_erasure WHERE seq = ?1")
         try inTransaction("ending an erasure") { () throws(RegisterError) in
@@ -137,6 +140,7 @@ extension SQLiteRegister {
                 try clear.run("ending an erasure")
             }
         }
+        Failpoint.eraseEnded.reached()
         erasures.remove(due)
         return destroyed
     }

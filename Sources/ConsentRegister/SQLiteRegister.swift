@@ -9,6 +9,7 @@
 
 import ConsentDomain
 import ConsentProof
+import Failpoint
 
 /// How a register is opened.
 public struct RegisterOptions: Sendable {
@@ -22,6 +23,8 @@ public struct RegisterOptions: Sendable {
     public var replayStepEvents = 4_096
     /// Leave the events after `derivedSequence` for a call of `replay`, which has to come before all else.
     public var defersReplay = false
+    /// For the test of the tests alone: commits that do not wait for the disk lose events with the power.
+    package var waitsForDisk = true
 
     /// The defaults.
     public init() {}
@@ -68,7 +71,10 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     /// Complete blocks that were read last, the newest at the end.
     var recentBlocks: [(block: UInt64, tree: BlockTree)] = []
     static let recentBlocksMax = 8
-    @exclusivity(unchecked) var isStopped = false
+    /// Once it is set nothing is written any more, not even at the end: no sync that failed is tried again.
+    @exclusivity(unchecked) var isStopped = false {
+        didSet { if isStopped { database.leaveLog() } }
+    }
     /// Whether the events after the tables are folded in.
     @exclusivity(unchecked) public internal(set) var isReplayed = false
     /// What `readAhead` has folded: of the events after a sequence.
@@ -121,7 +127,9 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     ) throws(RegisterError) {
         let database = try Database(path: path, mode: .existing)
         try database.configure(cacheBytes: options.cacheBytes)
+        if !options.waitsForDisk { try database.setSynchronous(false) }
         guard try Migrations.version(of: database) > 0 else { throw .missing(path: path) }
+        try Self.armFailpoint(try Meta.readAll(database))
         try Migrations.apply(to: database)
         let meta = try Meta.readAll(database)
         guard let incarnation = meta[.incarnation], incarnation.count == 16 else {
@@ -133,6 +141,9 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         // The first start after a new key epoch, or after a restore from before it.
         if check != keyring.checkValue { try Meta.write(database, .recipientCheck, keyring.checkValue) }
         guard meta[.logKeyID] == logKey.publicKey.keyID else { throw .otherLogKey }
+        guard meta[.sealed] != [1] || database.isSealed else {
+            throw .corrupt("the header says that pages have no checksums")
+        }
         self.incarnation = incarnation
         isTestRegister = meta[.testRegister] == [1]
         restorePending = meta[.restorePending] == [1]
@@ -151,6 +162,11 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         if !options.defersReplay { try replay() }
     }
 
+    /// Lets a test end the process at the place that it has named, where the register is one for tests.
+    static func armFailpoint(_ meta: [Meta: [UInt8]]) throws(RegisterError) {
+        guard Failpoint.arm(isTestRegister: meta[.testRegister] == [1]) else { throw .notForTests }
+    }
+
     /// Makes a new, empty register.
     /// - Parameters:
     ///   - path: of a file that does not exist.
@@ -158,8 +174,17 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     public static func create(
         path: String, keyring: RecipientKeyring, logKey: LogSigningKey, isTestRegister: Bool = false
     ) throws(RegisterError) {
+        try create(
+            path: path, keyring: keyring, logKey: logKey, isTestRegister: isTestRegister, isSealed: true)
+    }
+
+    /// The same, and for tests as it was before pages were sealed.
+    package static func create(
+        path: String, keyring: RecipientKeyring, logKey: LogSigningKey, isTestRegister: Bool, isSealed: Bool
+    ) throws(RegisterError) {
         try FileSystem.create(path, [], permissions: 0o600)
         let database = try Database(path: path, mode: .new)
+        if isSealed { try database.seal() }
         try database.configure(cacheBytes: 1 << 20)
         try Migrations.apply(to: database)
         let action = "making the register"
@@ -169,6 +194,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         try Meta.write(database, .logKeyID, logKey.publicKey.keyID)
         try Meta.write(database, .testRegister, [isTestRegister ? 1 : 0])
         try Meta.write(database, .restorePending, [0])
+        try Meta.write(database, .sealed, [isSealed ? 1 : 0])
         try database.commit(action)
     }
 
@@ -207,7 +233,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
 
     private func setSynchronous(_ isFull: Bool) throws(RegisterError) {
         do throws(RegisterError) {
-            try database.setSynchronous(isFull)
+            try database.setSynchronous(isFull && options.waitsForDisk)
         } catch {
             // What the setting is now is not known, and a commit might not be durable.
             isStopped = true
@@ -224,6 +250,10 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
                 try body()
             } catch {
                 try database.rollback(action)
+                // A long transaction begins the log anew, with a sync, before its COMMIT.
+                if case .inputOutput(let failure) = error, failure.isFailedSync {
+                    throw .commitFailed(failure)
+                }
                 throw error
             }
             try database.commit(action)
@@ -312,6 +342,8 @@ enum Meta: String {
     case testRegister = "test_register"
     /// 1: restored, and its gap not yet accepted.
     case restorePending = "restore_pending"
+    /// 1: each page ends with a checksum.
+    case sealed
     /// u64 derived sequence, little-endian, and the root of the tree of that size.
     case derived
     /// u64, little-endian: about how many contact points there are.

@@ -4,6 +4,7 @@
 // between commits, and is kept small, since whoever waits for the next commit waits for it too.
 
 import CSQLite
+import Failpoint
 
 /// Counts the pages of the write-ahead log.
 final class WriteAheadLog {
@@ -59,12 +60,14 @@ extension SQLiteRegister {
     /// - Parameter truncating: whether the log file is cut to nothing too.
     public func checkpoint(truncating: Bool) throws(RegisterError) {
         try requireRunning()
+        Failpoint.checkpointBefore.reached()
         do {
             if truncating {
                 try writeAheadLog.truncate(database)
             } else {
                 try writeAheadLog.checkpoint(database)
             }
+            Failpoint.checkpointAfter.reached()
         } catch {
             if error.isFatal { isStopped = true }
             throw error

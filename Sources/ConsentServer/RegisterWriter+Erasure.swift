@@ -9,6 +9,7 @@ import CPlatform
 import ConsentDomain
 import ConsentIndex
 import ConsentRegister
+import Failpoint
 import WireProtocol
 
 extension RegisterWriter {
@@ -21,6 +22,7 @@ extension RegisterWriter {
             } catch {
                 return postpone(jobs, "the index snapshot: \(error)")
             }
+            Failpoint.eraseSnapshotRemoved.reached()
         }
         do throws(RegisterError) {
             try register.finishErasures(now: core.clock.now)

@@ -13,6 +13,7 @@ import CPlatform
 import ConsentDomain
 import ConsentIndex
 import ConsentRegister
+import Failpoint
 import Logging
 import WireProtocol
 
@@ -111,6 +112,7 @@ final class RegisterWriter {
         } catch {
             return stop("the index cannot take what was committed: \(error)", jobs)
         }
+        if executor.stagedCount > 0 { Failpoint.commitBeforeAck.reached() }
         owe(for: executor.stagedCount)
         core.metrics.writes.count(executor.stagedCount)
         core.metrics.refusals.count(executor.refusedCount)

@@ -47,7 +47,7 @@ public struct ServerFailure: Error, Sendable {
         case .commitFailed, .stopped, .inputOutput, .full, .sqlite, .outOfRange: 70
         case .inUse, .missing, .notARegister, .newerThanProgram, .settingRefused, .corrupt,
             .otherRecipientKey,
-            .otherLogKey, .exists, .system:
+            .otherLogKey, .exists, .system, .notForTests:
             78
         }
     }

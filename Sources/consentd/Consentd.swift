@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ConsentServer
+import Failpoint
 import Foundation
 import Logging
 
@@ -9,6 +10,13 @@ import Logging
 enum Program {
     static func main() async {
         ConsentServer.prepareProcess()
+        if let name = ProcessInfo.processInfo.environment["CONSENTD_FAILPOINT"] {
+            do throws(Failpoint.Unknown) {
+                try Failpoint.request(name)
+            } catch {
+                fail(ServerFailure(exitCode: 64, message: "\(error)"))
+            }
+        }
         await Consentd.main()
     }
 }
@@ -18,7 +26,10 @@ struct Consentd: AsyncParsableCommand {
         commandName: "consentd",
         abstract: "Answers \"may I send this, to this person, now?\" and proves every answer later.",
         version: ConsentServer.version,
-        subcommands: [Serve.self, Config.self, Restore.self, RotateLogKey.self, RotateRecipientKey.self])
+        subcommands: [
+            Serve.self, Config.self, Restore.self, CheckRegister.self, RotateLogKey.self,
+            RotateRecipientKey.self,
+        ])
 }
 
 /// Ends the process with a message on stderr and an exit code of sysexits.h.

@@ -2,6 +2,7 @@
 // that answers the register's look-ups from a plain list of events.
 
 import CSQLite
+import CScrub
 import ConsentDomain
 import ConsentProof
 import ConsentRegister
@@ -51,11 +52,12 @@ final class TestRegister {
     var options = RegisterOptions()
     private var open: SQLiteRegister?
 
-    init(isTest: Bool = false) throws {
+    init(isTest: Bool = false, isSealed: Bool = true) throws {
         folder = try TemporaryFolder()
         keys = try TestKeys()
         try SQLiteRegister.create(
-            path: path, keyring: keys.keyring, logKey: keys.logKey, isTestRegister: isTest)
+            path: path, keyring: keys.keyring, logKey: keys.logKey, isTestRegister: isTest,
+            isSealed: isSealed)
         try reopen()
     }
 
@@ -92,13 +94,14 @@ struct SQLFailure: Error, CustomStringConvertible {
     var description: String
 }
 
+/// Runs SQL through the register's file layer, so that what it changes is sealed.
 func rawSQL(_ path: String, _ sql: String) throws {
     var handle: OpaquePointer?
     defer { sqlite3_close(handle) }
-    guard sqlite3_open(path, &handle) == SQLITE_OK, sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK
-    else {
-        throw SQLFailure(description: String(cString: sqlite3_errmsg(handle)))
-    }
+    let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+    func failure() -> SQLFailure { SQLFailure(description: String(cString: sqlite3_errmsg(handle))) }
+    guard sqlite3_open_v2(path, &handle, flags, consent_scrub_vfs()) == SQLITE_OK else { throw failure() }
+    guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw failure() }
 }
 
 /// Makes events about numbered people.
@@ -189,6 +192,9 @@ struct RegisterModel {
     var ids: [EventID: UInt64] = [:]
     var references: [RecipientKey: Set<SlotKey>] = [:]
     var frontier = MerkleFrontier()
+    var catalogue = Catalogue()
+    /// How often each person was erased.
+    var erasureCounts: [Int: Int] = [:]
     let keyring: RecipientKeyring
 
     init(_ keys: TestKeys) { keyring = keys.keyring }
@@ -196,6 +202,7 @@ struct RegisterModel {
     mutating func append(_ event: ConsentEvent) {
         events.append(event)
         frontier.append(leafHash: TreeHash.leaf(event.leaf))
+        if !event.payload.isEmpty { try? catalogue.apply(event) }
         guard let personal = event.personal, let kind = event.contactKind else { return }
         let slot = keyring.slotKey(personal.key, controller: event.controller)
         states[slot, default: ContactState(controller: event.controller, kind: kind)].apply(event)
@@ -205,5 +212,18 @@ struct RegisterModel {
             references[keyring.referenceKey(controller: event.controller, personal.reference), default: []]
                 .insert(slot)
         }
+    }
+    /// Destroys the personal parts of a contact point's events before an erase event, which is the last one.
+    mutating func erase(_ slot: SlotKey, before sequence: UInt64, person: Int) {
+        for gone in sequences[slot] ?? [] where gone < sequence {
+            let event = events[Int(gone) - 1]
+            guard event.kind != .erase, let personal = event.personal else { continue }
+            events[Int(gone) - 1].personal = nil
+            events[Int(gone) - 1].salt = []
+            sequences[slot]?.removeAll { $0 == gone }
+            let reference = keyring.referenceKey(controller: event.controller, personal.reference)
+            references[reference]?.remove(slot)
+        }
+        erasureCounts[person, default: 0] += 1
     }
 }

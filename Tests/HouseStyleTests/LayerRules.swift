@@ -16,27 +16,29 @@ enum LayerRules {
 
     /// What each target may import, bar the toolchain and SwiftNIO.
     static let allowed: [String: Set<String>] = [
-        "CSQLite": [], "CZlib": [], "CIdn2": [], "CPlatform": [], "CScrub": [],
+        "CSQLite": [], "CZlib": [], "CIdn2": [], "CPlatform": [], "CScrub": [], "Failpoint": [],
         "WireProtocol": ["CPlatform", "CZlib"],
         "ConsentDomain": ["CPlatform", "CIdn2", "Crypto"],
         "ConsentProof": ["Crypto"],
         "ProtogenCore": [],
         "ConsentWire": ["WireProtocol", "ConsentDomain"],
-        "ConsentIndex": ["ConsentDomain", "CPlatform"],
+        "ConsentIndex": ["ConsentDomain", "CPlatform", "Failpoint"],
         "ConsentRegister": [
-            "ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CScrub", "CZlib", "Crypto",
+            "ConsentDomain", "ConsentProof", "CPlatform", "CSQLite", "CScrub", "CZlib", "Failpoint",
+            "Crypto",
         ],
         "ConsentClient": ["WireProtocol", "ConsentDomain", "ConsentWire", "ConsentProof"],
         "ConsentServer": [
             "WireProtocol", "ConsentDomain", "ConsentProof", "ConsentWire", "ConsentIndex", "ConsentRegister",
-            "CPlatform",
-            "Logging", "Crypto", "Yams",
+            "CPlatform", "Failpoint", "Logging", "Crypto", "Yams",
         ],
         "LoadGenerator": [
             "WireProtocol", "ConsentDomain", "ConsentWire", "ConsentClient", "CPlatform", "CZlib",
             "Histogram",
         ],
-        "consentd": ["ConsentServer", "ConsentRegister", "Logging", "UnixSignals", "ArgumentParser"],
+        "consentd": [
+            "ConsentServer", "ConsentRegister", "Failpoint", "Logging", "UnixSignals", "ArgumentParser",
+        ],
         "consentctl": ["ConsentClient", "ConsentDomain", "ConsentProof", "ArgumentParser"],
         "consent-load": ["LoadGenerator", "ConsentClient", "ArgumentParser"],
         "protogen": ["ProtogenCore", "ArgumentParser"],

@@ -1,7 +1,8 @@
 // Goal: a full disk stops writes with a reason and nothing else; what was acknowledged stays, and writes
-// resume by themselves.
-// Method: a daemon on a small file system in memory, filled up with a file beside the register. Needs the
-// right to mount.
+// resume by themselves. A disk that turns read-only stops writes too, or the daemon says that it ends; after
+// a repair all that was acknowledged is there.
+// Method: a daemon on a small file system in memory, filled up with a file beside the register; one on ext4
+// in a file, which is told of an error and then does what it does after one. Both need the right to mount.
 
 import ConsentClient
 import Foundation
@@ -32,7 +33,111 @@ import Testing
         deinit { _ = FullDiskTests.run("/bin/umount", ["-l", folder.path]) }
     }
 
+    /// ext4 in a file, mounted until it is let go.
+    private final class FragileDisk {
+        let folder: TemporaryFolder
+        private let files: TemporaryFolder
+        private var image: String { files.file("image") }
+
+        init?() throws {
+            folder = try TemporaryFolder()
+            files = try TemporaryFolder()
+            #expect(FileManager.default.createFile(atPath: image, contents: nil))
+            try FileHandle(forWritingTo: URL(fileURLWithPath: image)).truncate(atOffset: 48 << 20)
+            guard FullDiskTests.run("/sbin/mkfs.ext4", ["-q", "-F", image]), mount(), device != nil else {
+                return nil
+            }
+        }
+        deinit { _ = FullDiskTests.run("/bin/umount", ["-l", folder.path]) }
+
+        private func mount() -> Bool {
+            FullDiskTests.run("/bin/mount", ["-o", "loop,errors=remount-ro", image, folder.path])
+                && chmod(folder.path, 0o700) == 0
+        }
+
+        /// Where the kernel takes an error for this file system; nil: it takes none.
+        private var device: String? {
+            let mounts = (try? String(contentsOfFile: "/proc/mounts", encoding: .utf8)) ?? ""
+            let line = mounts.split(separator: "\n").first { $0.contains(" \(folder.path) ") }
+            guard let name = line?.split(separator: " ").first?.split(separator: "/").last else { return nil }
+            let path = "/sys/fs/ext4/\(name)/trigger_fs_error"
+            return FileManager.default.isWritableFile(atPath: path) ? path : nil
+        }
+
+        /// As after an error of the disk.
+        func turnReadOnly() throws {
+            let device = try #require(device)
+            try Data("a test\n".utf8).write(to: URL(fileURLWithPath: device))
+            #expect(!FileManager.default.createFile(atPath: folder.file("new"), contents: nil))
+        }
+
+        func repair() -> Bool {
+            guard FullDiskTests.run("/bin/umount", [folder.path]) else { return false }
+            // Says 1 where it has repaired something.
+            _ = FullDiskTests.run("/sbin/e2fsck", ["-f", "-y", image])
+            return mount()
+        }
+    }
+
     private static let canMount: Bool = ((try? SmallDisk(megabytes: 1)) ?? nil) != nil
+
+    private static let canBreak: Bool = ((try? FragileDisk()) ?? nil) != nil
+
+    @Test(
+        .enabled(
+            if: canBreak, "mounting ext4 in a file, and telling it of an error, needs root and a loop device")
+    )
+    func aDiskThatTurnsReadOnlyLosesNothing() async throws {
+        let disk = try #require(try FragileDisk())
+        let state = disk.folder.file("state")
+        var daemon = try DaemonUnderTest(stateFolder: state, ["--init"])
+        let secret = try String(contentsOfFile: state + "/admin.token", encoding: .utf8)
+        func connect() async throws -> ConsentClient {
+            var configuration = ConsentClient.Configuration()
+            configuration.credential = Array(secret.trimmingCharacters(in: .whitespacesAndNewlines).utf8)
+            configuration.attemptsMax = 1
+            return try await ConsentClient.connect(to: daemon.address, configuration: configuration)
+        }
+        var client = try await connect()
+        let salon = try await Salon(client)
+        let people = (0..<40).map { "disk\($0)@example.fr" }
+        for address in people {
+            #expect(try await client.grant(salon.grant([address], channels: [.email])).status == .recorded)
+        }
+        let last = try await client.withdraw(salon.refusal(people[0]))
+        #expect(last.status == .recorded)
+
+        try disk.turnReadOnly()
+        let refused = ["later0@example.fr", "later1@example.fr"]
+        for address in refused {
+            await #expect(throws: (any Error).self) {
+                try await client.grant(salon.grant([address], channels: [.email]))
+            }
+        }
+        let answers = await client.checkBatch(salon.question(.email), addresses: people + refused)
+        #expect(!answers.isAllowed(0), "a withdrawal is forgotten")
+        for place in people.count..<answers.count {
+            #expect(!answers.isAllowed(place), "a refused grant allows")
+        }
+        await client.close()
+        // It may have ended by itself, with the reason; otherwise it serves and ends now.
+        daemon.program.signal(SIGTERM)
+        let ended = daemon.program.wait()
+        #expect(ended.code == 0 || (ended.code == 70 && ended.errors.contains("stopping")), "\(ended)")
+
+        #expect(disk.repair())
+        daemon = try DaemonUnderTest(stateFolder: state)
+        client = try await connect()
+        #expect(try await client.stats().sequence == last.sequence)
+        let now = await client.checkBatch(salon.question(.email), addresses: people + refused)
+        for place in 0..<now.count {
+            #expect(now.isAllowed(place) == (place > 0 && place < people.count), "person \(place)")
+        }
+        #expect(try await client.grant(salon.grant([refused[0]], channels: [.email])).status == .recorded)
+        await client.close()
+        daemon.program.signal(SIGTERM)
+        #expect(daemon.program.wait().code == 0)
+    }
 
     @Test(.enabled(if: canMount, "mounting a small file system needs root"))
     func aFullDiskStopsWritesAndNothingElse() async throws {

@@ -1,23 +1,31 @@
 #!/usr/bin/env bash
-# The long tests: `crash` kills the server under write load again and again, and audits the register after each
-# restart; `erasure` does so under erasures, and searches the files for what was erased; `import` kills either side of
+# The long tests: `crash` kills the server under write load again and again, and between two steps at places that
+# have names, and audits the register after each restart; `powerloss` loses what was not synced at thousands of
+# places of a workload; `ioerr` fails each of its calls to a file; `corrupt` changes bytes of the files; `erasure` does so under erasures, and searches the files for what was erased; `import` kills either side of
 # an import, and finishes it by the same command; `model` holds fold, index and the questions about the past against
 # a naive model of the law; `race` lets readers race the index's writer; `withdraw` times withdrawals beside a dump.
 #
-# crash: ROUNDS (25) kills, at moments drawn from SEED (printed; the same seed kills at the same moments). After each
-# restart every event that was acknowledged must be in the register, at its sequence, and the sequence must be dense.
+# crash: ROUNDS (100) kills, at moments drawn from SEED (printed; the same seed kills at the same moments), and as many
+# at failpoints, each of them in turn. After each restart every event that was acknowledged must be in the register,
+# at its sequence, and the sequence must be dense. erasure: ROUNDS (25) kills.
+# powerloss: POINTS (3600) losses of power; ioerr: every call to a file, failing once, for ever, and for lack of space;
+# corrupt: FLIPS (800) changed bytes in each of database, log and backup, and their last 64 KiB cut off in small steps.
 # import: IMPORT_ROWS (400000) rows, killed at a moment drawn from SEED: each must be in the register once. The memory
 # of consentctl is watched over five times as many.
 # model: COMPARISONS (1000000) comparisons over random logs drawn from SEED on.
 # withdraw: withdrawals one after the other, alone and while another connection reads a dump of EVENTS (200000) grants.
 # race: readers of the index race its writer under the thread sanitizer, in a build of its own.
-# ONLY=crash, ONLY=erasure, ONLY=import, ONLY=model, ONLY=race and ONLY=withdraw run one of them. Ends with a table and
-# `N passed, N failed`.
+# ONLY= runs some of them: crash, powerloss, ioerr, corrupt, erasure, import, model, race, withdraw. Ends with a table
+# and `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-tests=${ONLY:-crash erasure import model race withdraw}
+tests=${ONLY:-crash powerloss ioerr corrupt erasure import model race withdraw}
+tests=${tests//,/ }
+kills=${ROUNDS:-100}
 rounds=${ROUNDS:-25}
+points=${POINTS:-3600}
+flips=${FLIPS:-800}
 comparisons=${COMPARISONS:-1000000}
 import_rows=${IMPORT_ROWS:-400000}
 events=${EVENTS:-200000}
@@ -62,8 +70,24 @@ race() {
 for name in $tests; do
     case "$name" in
         crash)
-            run_test crash "Killing the server $rounds times" FILTER=ReliabilityTests.CrashTests \
-                CONSENTD_CRASH_ROUNDS="$rounds" CONSENTD_CRASH_SEED="$seed"
+            run_test crash "Killing the server $kills times" FILTER=ReliabilityTests.CrashTests \
+                CONSENTD_CRASH_ROUNDS="$kills" CONSENTD_CRASH_SEED="$seed"
+            run_test failpoint "Killing the server $kills times at failpoints" \
+                FILTER=ReliabilityTests.FailpointTests \
+                CONSENTD_FAILPOINT_ROUNDS="$kills" CONSENTD_CRASH_SEED="$seed"
+            ;;
+        powerloss)
+            run_test powerloss "Losing power $points times" FILTER=ConsentRegisterTests.PowerLossTests \
+                CONSENTD_POWERLOSS_POINTS="$points" CONSENTD_POWERLOSS_SEED="$seed"
+            ;;
+        ioerr)
+            run_test ioerr "Failing every call to a file" FILTER=ConsentRegisterTests.DiskErrorTests \
+                CONSENTD_IOERR_POINTS=1000000 CONSENTD_IOERR_SEED="$seed"
+            ;;
+        corrupt)
+            run_test corrupt "Changing $flips bytes of each file" \
+                FILTER="ConsentRegisterTests.CorruptionTests|ConsentIndexTests.SnapshotTests" \
+                CONSENTD_CORRUPT_FLIPS="$flips" CONSENTD_CORRUPT_STEP=11 CONSENTD_CORRUPT_SEED="$seed"
             ;;
         erasure)
             run_test erasure "Killing the server $rounds times while it erases" \
@@ -86,7 +110,7 @@ for name in $tests; do
                 FILTER=ReliabilityTests.WithdrawalTests CONSENTD_WITHDRAW_EVENTS="$events"
             ;;
         *)
-            echo "error: ONLY=$name: there are crash, erasure, import, model, race and withdraw" >&2
+            echo "error: ONLY=$name: see the top of $0" >&2
             exit 64
             ;;
     esac
