@@ -62,6 +62,13 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Wait for another daemon on the same folder to end instead of refusing to start.")
     var waitLock = false
 
+    @Option(help: "Connections open at once; further ones are turned away.")
+    var connectionsMax = ServerConfiguration.Limits().connectionsMax
+
+    @Flag(
+        help: "Start although the clock is more than a day behind the last event; time stands still.")
+    var acceptClock = false
+
     @Flag(help: "Log errors only.")
     var quiet = false
 
@@ -72,6 +79,9 @@ struct Serve: AsyncParsableCommand {
         }
         guard loops.map({ (1...1024).contains($0) }) ?? true else {
             throw ValidationError("--loops takes 1 to 1024")
+        }
+        guard (1...1_000_000).contains(connectionsMax) else {
+            throw ValidationError("--connections-max takes 1 to 1000000")
         }
         guard !testRegister || initialise else {
             throw ValidationError(
@@ -98,6 +108,8 @@ struct Serve: AsyncParsableCommand {
         configuration.host = listen.host
         configuration.port = listen.port
         configuration.loops = loops
+        configuration.limits.connectionsMax = connectionsMax
+        configuration.acceptsClock = acceptClock
 
         // Before anyone is told that it serves: a signal that comes at once drains too.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
