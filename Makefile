@@ -2,8 +2,8 @@
 #
 # The recipes only call scripts of tools/scripts, so that each can be read, run and changed on its own.
 # Variables: PREFIX and DESTDIR (install), ONLY (bench, reliability), SEED (demo, reliability), ROUNDS (bench,
-# reliability), COMPARISONS and EVENTS (reliability), IMPORT_ROWS (bench, reliability), FILTER (test); RECIPIENTS,
-# DURATION, SUSTAINED and FRESH (bench; tools/bench/README.md).
+# reliability), COMPARISONS, EVENTS, REPLACEMENTS, FAULTS and SOAK_SECONDS (reliability), IMPORT_ROWS (bench,
+# reliability), FILTER (test); RECIPIENTS, DURATION, SUSTAINED and FRESH (bench; tools/bench/README.md).
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -55,7 +55,7 @@ bench: build ## measure speed beside Redis, gRPC and PostgreSQL (ONLY=T1,T4 RECI
 instructions: build ## count the server's instructions a check under callgrind (CHECKS=)
 	@tools/bench/instructions/run.sh
 
-reliability: build ## kill the server under load and audit; compare with the model (ONLY= SEED= ROUNDS= COMPARISONS=)
+reliability: build ## every fault test at full length: kills, peers, time, overload, soak (ONLY= SEED=)
 	@$(SCRIPTS)/reliability.sh
 
 install: build ## copy the programs to PREFIX/bin (default /usr/local; DESTDIR= stages)

@@ -114,7 +114,7 @@ let package = Package(
         // Tests. They use `package` and `public`, so that they run in release too.
         .target(name: "TestRandomness", path: "Tests/Randomness", swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", logging],
+            name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", "WireProtocol", logging],
             path: "Tests/Support", swiftSettings: strict),
         .executableTarget(
             name: "instruction-count", dependencies: ["ConsentClient", "TestSupport"],
@@ -176,8 +176,8 @@ let package = Package(
             name: "ReliabilityTests",
             dependencies: [
                 "TestRandomness",
-                "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "consentd", "consentctl",
-                "consent-load",
+                "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "WireProtocol",
+                "CPlatform", "consentd", "consentctl", "consent-load",
             ],
             swiftSettings: strict),
         .testTarget(name: "HouseStyleTests", swiftSettings: strict),

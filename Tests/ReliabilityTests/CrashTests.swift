@@ -86,7 +86,7 @@ import Testing
 }
 
 /// Compares a register with what was acknowledged.
-private struct Audit {
+struct Audit {
     var acknowledged = 0
     var events = 0
     private var head: SignedHead?

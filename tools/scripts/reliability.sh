@@ -3,6 +3,10 @@
 # restart; `erasure` does so under erasures, and searches the files for what was erased; `import` kills either side of
 # an import, and finishes it by the same command; `model` holds fold, index and the questions about the past against
 # a naive model of the law; `race` lets readers race the index's writer; `withdraw` times withdrawals beside a dump.
+# Of the network and of time: `hostile` sets peers that mean harm beside good ones; `drain` replaces the daemon under
+# load; `overload` asks for ten times what it can do; `pause` stops it, and sets its clock; `limits` takes its
+# descriptors away; `soak` looks for what grows; `linearizability` searches histories of calls for one that no register
+# allows, over kills and pauses.
 #
 # crash: ROUNDS (25) kills, at moments drawn from SEED (printed; the same seed kills at the same moments). After each
 # restart every event that was acknowledged must be in the register, at its sequence, and the sequence must be dense.
@@ -11,16 +15,22 @@
 # model: COMPARISONS (1000000) comparisons over random logs drawn from SEED on.
 # withdraw: withdrawals one after the other, alone and while another connection reads a dump of EVENTS (200000) grants.
 # race: readers of the index race its writer under the thread sanitizer, in a build of its own.
-# ONLY=crash, ONLY=erasure, ONLY=import, ONLY=model, ONLY=race and ONLY=withdraw run one of them. Ends with a table and
-# `N passed, N failed`.
+# hostile: 1,000 peers that dribble, 500 that never read, 10,000 connects, 1,000,000 wrong frames drawn from SEED.
+# drain: REPLACEMENTS (50) of the daemon. linearizability: FAULTS (60) kills and pauses. pause: 20 stops.
+# soak: SOAK_SECONDS (600) seconds.
+# ONLY= names those to run; the line that begins with `tests=` lists them. Ends with a table and `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
+. tools/scripts/packages.sh
 
-tests=${ONLY:-crash erasure import model race withdraw}
+tests=${ONLY:-crash erasure import model race withdraw hostile drain overload pause limits soak linearizability}
 rounds=${ROUNDS:-25}
 comparisons=${COMPARISONS:-1000000}
 import_rows=${IMPORT_ROWS:-400000}
 events=${EVENTS:-200000}
+replacements=${REPLACEMENTS:-50}
+faults=${FAULTS:-60}
+soak_seconds=${SOAK_SECONDS:-600}
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
 
 mkdir -p .build
@@ -46,7 +56,7 @@ run() {
         tail -n 40 "$log"
     fi
     figure=$(sed -n "s/^$name: //p" "$log" | tail -n 1)
-    table+=$(printf '%-10s %-60s %-14s %s' "$name" "${figure:--}" "$seed" "$verdict")$'\n'
+    table+=$(printf '%-15s %-60s %-14s %s' "$name" "${figure:--}" "$seed" "$verdict")$'\n'
 }
 
 # race : in memory that the sanitizer watches, with few profiles and with as many as there are.
@@ -59,7 +69,12 @@ race() {
     done
 }
 
-for name in $tests; do
+# run_fault NAME SUITE LINE VARIABLE=VALUE...: runs a suite of the tests of the network and of time.
+run_fault() {
+    run_test "$1" "$3" FILTER="ReliabilityTests.$2" CONSENTD_FAULT_SEED="$seed" "${@:4}"
+}
+
+for name in ${tests//,/ }; do
     case "$name" in
         crash)
             run_test crash "Killing the server $rounds times" FILTER=ReliabilityTests.CrashTests \
@@ -85,13 +100,38 @@ for name in $tests; do
             run_test withdraw "Withdrawing beside a dump of $events grants" \
                 FILTER=ReliabilityTests.WithdrawalTests CONSENTD_WITHDRAW_EVENTS="$events"
             ;;
+        hostile)
+            run_fault hostile HostileTests "Peers that mean harm beside good ones" CONSENTD_HOSTILE_PERCENT=100
+            ;;
+        drain)
+            run_fault drain RestartTests "Replacing the daemon $replacements times under load" \
+                CONSENTD_DRAIN_ROUNDS="$replacements"
+            ;;
+        overload)
+            run_fault overload OverloadTests "Asking for ten times the capacity" CONSENTD_OVERLOAD_SECONDS=5
+            ;;
+        pause)
+            install_missing "faketime file:/usr/lib/*/faketime/libfaketimeMT.so.1" || exit 1
+            run_fault pause PauseTests "Stopping the daemon, and setting its clock" CONSENTD_PAUSE_ROUNDS=20
+            ;;
+        limits)
+            run_fault limits LimitTests "More connections than descriptors"
+            ;;
+        soak)
+            run_fault soak SoakTests "Load for $soak_seconds seconds" CONSENTD_SOAK_SECONDS="$soak_seconds"
+            ;;
+        linearizability)
+            run_fault linearizability LinearizabilityTests "Histories of cells over $faults kills and pauses" \
+                CONSENTD_LINEARIZABILITY_ROUNDS="$faults"
+            ;;
         *)
-            echo "error: ONLY=$name: there are crash, erasure, import, model, race and withdraw" >&2
+            echo "error: ONLY=$name: there are crash, erasure, import, model, race, withdraw, hostile, drain, overload," \
+                "pause, limits, soak and linearizability" >&2
             exit 64
             ;;
     esac
 done
 
-printf '\n%-10s %-60s %-14s %s\n%s' test figure seed verdict "$table"
+printf '\n%-15s %-60s %-14s %s\n%s' test figure seed verdict "$table"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
