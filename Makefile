@@ -2,8 +2,9 @@
 #
 # The recipes only call scripts of tools/scripts, so that each can be read, run and changed on its own.
 # Variables: PREFIX and DESTDIR (install), ONLY (bench, reliability), SEED (demo, reliability), ROUNDS (bench,
-# reliability), COMPARISONS, EVENTS, POINTS and FLIPS (reliability), IMPORT_ROWS (bench, reliability), FILTER (test);
-# RECIPIENTS, DURATION, SUSTAINED and FRESH (bench; tools/bench/README.md); CERTS, CLIENTS, NAMES and DAYS (dev-certs).
+# reliability), COMPARISONS, EVENTS, POINTS, FLIPS, REPLACEMENTS, FAULTS, SOAK_SECONDS and CALLS (reliability),
+# IMPORT_ROWS (bench, reliability), FILTER (test); RECIPIENTS, DURATION, SUSTAINED and FRESH (bench;
+# tools/bench/README.md); CERTS, CLIENTS, NAMES and DAYS (dev-certs).
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -56,7 +57,7 @@ bench: build ## measure speed beside Redis, gRPC and PostgreSQL (ONLY=T1,T4 RECI
 instructions: build ## count the server's instructions a check under callgrind (CHECKS=)
 	@tools/bench/instructions/run.sh
 
-reliability: build ## kill it, take its power, break its disk, compare it with the model (ONLY= SEED= ROUNDS= POINTS=)
+reliability: build ## every fault test at full length: kills, power, disk, peers, time, overload (ONLY= SEED=)
 	@$(SCRIPTS)/reliability.sh
 
 operations: build ## check unit, alerts, dashboard and metrics with the tools that will read them

@@ -128,7 +128,7 @@ let package = Package(
         .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),
         .target(name: "TestRandomness", path: "Tests/Randomness", swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", logging],
+            name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", "WireProtocol", logging],
             path: "Tests/Support", swiftSettings: strict),
         .executableTarget(
             name: "instruction-count", dependencies: ["ConsentClient", "TestSupport"],
@@ -190,9 +190,8 @@ let package = Package(
             name: "ReliabilityTests",
             dependencies: [
                 "TestRandomness",
-                "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "CSQLite", "CScrub",
-                "Failpoint",
-                "consentd", "consentctl", "consent-load",
+                "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "WireProtocol", "CSQLite",
+                "CScrub", "CPlatform", "Failpoint", "consentd", "consentctl", "consent-load",
             ],
             swiftSettings: strict),
         .testTarget(name: "HouseStyleTests", swiftSettings: strict),

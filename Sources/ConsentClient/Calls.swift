@@ -64,6 +64,8 @@ struct WaitingCall: Sendable {
     let body: [UInt8]
     let deadline: Deadline
     var attempts = 0
+    /// It was sent and lost before: whatever comes now, it may have been executed.
+    var isInDoubt = false
     let continuation: UnsafeContinuation<CallResult, Never>
 }
 

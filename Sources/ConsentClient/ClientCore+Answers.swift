@@ -159,11 +159,12 @@ extension ClientCore {
             }
         case .batch(let batch):
             for case let check? in batch.checks { failed(.check(check), error) }
-        case .unary(let waiting):
+        case .unary(var waiting):
             if again(waiting.isIdempotent, waiting.attempts, waiting.deadline) {
-                park(call, attempts: waiting.attempts, error, now)
+                if !error.isNotExecuted { waiting.isInDoubt = true }
+                park(.unary(waiting), attempts: waiting.attempts, error, now)
             } else {
-                wakeups.add(waiting, .failure(error))
+                wakeups.add(waiting, .failure(waiting.isInDoubt ? error.inDoubt : error))
             }
         case .stream(let stream): stream.items.finish(error)
         case .abandoned: break

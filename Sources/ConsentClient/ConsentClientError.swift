@@ -96,6 +96,21 @@ public struct Rejection: Hashable, Sendable {
     }
 }
 
+extension ConsentClientError {
+    /// Whether the server says that nothing was done.
+    var isNotExecuted: Bool {
+        guard case .rejected(let rejection) = self else { return false }
+        return rejection.notExecuted
+    }
+
+    /// The same about a call that was sent before this answer came, and may have been executed then.
+    var inDoubt: ConsentClientError {
+        guard case .rejected(var rejection) = self else { return self }
+        rejection.notExecuted = false
+        return .rejected(rejection)
+    }
+}
+
 extension ConsentClientError: CustomStringConvertible {
     /// A sentence for people that names the remedy.
     public var description: String {

@@ -48,7 +48,11 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     @exclusivity(unchecked) private var isClosing = false
     private var isInBurst = false
     private var lastHeard = NIODeadline.now()
-    private var stuckSince: NIODeadline?
+    /// When the first bytes of the frame came that is not complete yet; nil: there is none.
+    private var frameBegan: NIODeadline?
+    /// When the socket last took enough of the output that waits, and how many bytes waited then; nil: it
+    /// takes what it is given.
+    private var stuck: (since: NIODeadline, bytes: Int)?
     private let outputBytesMax: Int
 
     init(core: ServerCore, id: UInt64, eventLoop: any EventLoop) {
@@ -129,6 +133,11 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
             process(&bytes)
             if bytes.readableBytes > 0 { keep(bytes) }
         }
+        if unread == nil || hasBacklog {
+            frameBegan = nil
+        } else if frameBegan == nil {
+            frameBegan = lastHeard
+        }
         CheckHandler.answerGathered(self)
         isInBurst = false
     }
@@ -158,7 +167,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         } catch {
             fail(error)
         }
-        buffer.moveReaderIndex(forwardBy: reader.rebase())
+        let taken = reader.rebase()
+        if taken > 0 { frameBegan = nil }
+        buffer.moveReaderIndex(forwardBy: taken)
         if isClosing { buffer.clear() }
     }
 
@@ -384,20 +395,27 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         context.fireChannelWritabilityChanged()
     }
 
+    /// Output that the socket has not taken yet.
+    private var bufferedBytes: Int {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
     /// Whether streams may add to the output.
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
     private func pauseReading() {
         guard !isReadingPaused, let context else { return }
         isReadingPaused = true
-        stuckSince = .now()
+        stuck = (.now(), bufferedBytes)
         context.channel.setOption(.autoRead, value: false).whenFailure { _ in }
     }
 
     private func resumeReading() {
         guard isReadingPaused, let context else { return }
         isReadingPaused = false
-        stuckSince = nil
+        stuck = nil
+        // What was not read meanwhile is not the peer's delay.
+        if frameBegan != nil { frameBegan = .now() }
         context.channel.setOption(.autoRead, value: true).whenFailure { _ in }
     }
 
@@ -487,17 +505,25 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     // MARK: Liveness
 
     private func scheduleLivenessCheck() {
-        let interval = Int64(max(1, min(core.limits.idleSeconds, core.limits.slowReaderSeconds) / 2))
-        eventLoop.scheduleTask(in: .seconds(interval)) { [weak self] in self?.checkLiveness() }
+        let limits = core.limits
+        let shortest = min(limits.idleSeconds, limits.slowReaderSeconds, limits.frameSeconds)
+        eventLoop.scheduleTask(in: .seconds(Int64(max(1, shortest / 4)))) { [weak self] in
+            self?.checkLiveness()
+        }
     }
 
     private func checkLiveness() {
         guard !isClosing, context != nil else { return }
         let now = NIODeadline.now()
-        if let stuckSince, now - stuckSince > .seconds(Int64(core.limits.slowReaderSeconds)) {
+        if isStuck(now) {
             // It stands behind what is not read yet, and is cut off with it after as long again.
             return closing(
                 .slowReader, "nothing was read for \(core.limits.slowReaderSeconds) s: read, or ask for less")
+        }
+        if let frameBegan, !isReadingPaused, isTooSlow(unread?.readableBytes ?? 0, since: frameBegan, now) {
+            return closing(
+                .idleTimeout,
+                "a frame was not complete after \(core.limits.frameSeconds) s: send whole frames")
         }
         let silent = now - lastHeard
         let idle = TimeAmount.seconds(Int64(core.limits.idleSeconds))
@@ -509,5 +535,26 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
             flushOutput()
         }
         scheduleLivenessCheck()
+    }
+
+    /// Whether the socket has taken too little of the output for too long.
+    private func isStuck(_ now: NIODeadline) -> Bool {
+        guard let stuck else { return false }
+        let waiting = bufferedBytes
+        let silent = now - stuck.since
+        let wanted = silent.nanoseconds / 1_000_000 * Int64(core.limits.peerBytesPerSecondMin) / 1_000
+        if Int64(stuck.bytes - waiting) >= max(1, wanted) {
+            self.stuck = (now, waiting)
+            return false
+        }
+        return silent > .seconds(Int64(core.limits.slowReaderSeconds))
+    }
+
+    /// Whether a frame comes so slowly that its peer has no use for it, or means harm. A long one may take
+    /// its time.
+    private func isTooSlow(_ byteCount: Int, since began: NIODeadline, _ now: NIODeadline) -> Bool {
+        let spent = now - began
+        let wanted = spent.nanoseconds / 1_000_000 * Int64(core.limits.peerBytesPerSecondMin) / 1_000
+        return spent > .seconds(Int64(core.limits.frameSeconds)) && Int64(byteCount) < wanted
     }
 }

@@ -2,6 +2,7 @@
 // stays for life on the event loop that it was given.
 
 import CPlatform
+import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -28,6 +29,11 @@ final class Listener: Sendable {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger: core.logger))
+                }
+            }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 128 << 10))
             .childChannelOption(.maxMessagesPerRead, value: 4)
@@ -51,6 +57,36 @@ final class Listener: Sendable {
     /// Stops accepting.
     func close() async {
         try? await channel.close()
+    }
+}
+
+/// Stops accepting for a moment when the system has no descriptor left. A connection that waits keeps the
+/// listening socket readable, so that to try again at once would take a core and bring nothing.
+private final class AcceptPause: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+    private static let pause = TimeAmount.milliseconds(100)
+    private static let complaintInterval = TimeAmount.seconds(5)
+
+    private let logger: Logger
+    private var lastComplaint: NIODeadline?
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard error is IOError else { return context.fireErrorCaught(error) }
+        let channel = context.channel
+        channel.setOption(.autoRead, value: false).whenFailure { _ in }
+        context.eventLoop.scheduleTask(in: Self.pause) {
+            channel.setOption(.autoRead, value: true).whenFailure { _ in }
+        }
+        let now = NIODeadline.now()
+        if let lastComplaint, now - lastComplaint < Self.complaintInterval { return }
+        lastComplaint = now
+        logger.error(
+            "connections wait to be accepted: raise the limit of descriptors, or close some",
+            metadata: ["error": "\(error)"])
     }
 }
 

@@ -48,7 +48,10 @@ public final class ConsentServer: Sendable {
     // MARK: Start
 
     /// Prepares this process for a server. To be called before there is a second thread.
-    public static func prepareProcess() { consent_keep_freed_memory() }
+    public static func prepareProcess() {
+        consent_keep_freed_memory()
+        consent_raise_descriptor_limit()
+    }
 
     /// Starts a server. When this returns, it serves.
     /// - Parameters:
@@ -73,6 +76,7 @@ public final class ConsentServer: Sendable {
         var options = RegisterOptions()
         options.defersReplay = true
         let register = try SQLiteRegister(folder: folder, options: options)
+        if !configuration.acceptsClock { try ServerClock.check(against: register.lastRecordedAt) }
         let start = try IndexStart(
             register, stateFolder: configuration.stateFolder, keyring: keyring, logger: logger)
         let index = start.index
@@ -113,6 +117,7 @@ public final class ConsentServer: Sendable {
             }
             let listener = try await Listener.listen(
                 core: core, group: group, host: configuration.host, port: configuration.port)
+            warnOfFewDescriptors(core)
             let probes = admin.map { "\($0.address.host):\($0.address.port)" } ?? "-"
             logger.info(
                 "serving",
@@ -132,6 +137,18 @@ public final class ConsentServer: Sendable {
             try? await group.shutdownGracefully()
             throw error
         }
+    }
+
+    /// Says so where the system allows fewer descriptors than connections may be open. It serves all the
+    /// same: what is too much waits to be accepted.
+    private static func warnOfFewDescriptors(_ core: ServerCore) {
+        let descriptors = Int(clamping: consent_descriptor_limit())
+        guard descriptors < core.limits.connectionsMax else { return }
+        core.logger.warning(
+            "fewer descriptors than connections may be open: raise the limit (ulimit -n, LimitNOFILE)",
+            metadata: [
+                "descriptors": "\(descriptors)", "connections_max": "\(core.limits.connectionsMax)",
+            ])
     }
 
     /// Opens the state folder; with `waitForLock` as soon as the daemon that has it ends.

@@ -16,6 +16,8 @@ public struct ServerConfiguration: Sendable {
     public var host = "127.0.0.1"
     /// Port to listen on; 0 picks a free one.
     public var port = 7447
+    /// Start although the clock is more than a day behind the last event; time stands still until then.
+    public var acceptsClock = false
     /// Event loops; nil: one a core.
     public var loops: Int?
     /// Certificate and key; nil: connections are plain.
@@ -59,8 +61,12 @@ public struct ServerConfiguration: Sendable {
         public var outputHighWatermarkBytes = 1 << 20
         /// Output waiting on one connection below which its requests are read again.
         public var outputLowWatermarkBytes = 256 << 10
-        /// A peer that does not take waiting output for this long is closed.
-        public var slowReaderSeconds = 10
+        /// A peer that does not take waiting output for this long is told, and cut after as long again.
+        public var slowReaderSeconds = 4
+        /// Time that a frame may take from its first byte to its last; longer where it comes fast enough.
+        public var frameSeconds = 5
+        /// What is fast enough, both for a frame that comes and for output that is taken.
+        public var peerBytesPerSecondMin = 16 << 10
         /// Writes waiting for the register; further grants and imports are turned away (refusals never are).
         public var queuedWritesMax = 16_384
         /// Events of those writes; an import counts its rows.
@@ -141,7 +147,8 @@ public struct ServerConfiguration: Sendable {
                 \(limits.connectionsMax) connections; \(limits.handshakeSeconds) s for a handshake; a silent \
                 connection is pinged after \(limits.idleSeconds) s and closed after twice that; a peer that does \
                 not take \(limits.outputHighWatermarkBytes >> 10) KiB of answers for \
-                \(limits.slowReaderSeconds) s is closed; \(limits.queuedWritesMax) writes and \
+                \(limits.slowReaderSeconds) s is closed, and so is one that takes more than \
+                \(limits.frameSeconds) s for a frame; \(limits.queuedWritesMax) writes and \
                 \(limits.queuedReadsMax) register reads may wait (refusals always may), writes of \
                 \(limits.queuedEventsMax) events in all; \(limits.streamsMax) streams a connection; \
                 \(limits.commitEventsMax) events a commit; a drain takes \

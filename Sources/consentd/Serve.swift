@@ -45,6 +45,10 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "With --init: mark the register, for ever, as one that load tests may write to.")
     var testRegister = false
 
+    @Flag(
+        help: "Start although the clock is more than a day behind the last event; time stands still.")
+    var acceptClock = false
+
     func validate() throws {
         guard !testRegister || initialise else {
             throw ValidationError(
@@ -104,6 +108,7 @@ struct Serve: AsyncParsableCommand {
         var configuration = ServerConfiguration(stateFolder: stateFolder)
         configuration.initialise = initialise
         configuration.testRegister = testRegister
+        configuration.acceptsClock = acceptClock
         configuration.waitForLock = try settings.isOn("wait-lock")
         if let listen = try settings.value("listen", "HOST:PORT", { ListenAddress($0) }) {
             (configuration.host, configuration.port) = (listen.host, listen.port)

@@ -42,6 +42,27 @@ import WireProtocol
         await server.stop()
     }
 
+    /// The first sending may have been executed, whatever the server says of the second.
+    @Test func aCallThatWasLostOnceIsNeverCalledNotExecuted() async throws {
+        let server = try await FakeServer { call in
+            if call.connectionIndex == 0 { call.close() } else { call.fail(.unavailable, notExecuted: true) }
+        }
+        let client = try await ConsentClient.connect(
+            to: server.address, configuration: Answers.quick { $0.attemptsMax = 3 })
+        let grant = Grant(
+            controller: ControllerID(rawValue: 7), contacts: [WriteContact("a@example.org")], channels: [],
+            purposes: [], notice: .zero)
+        do {
+            _ = try await client.grant(grant)
+            Issue.record("no error")
+        } catch {
+            #expect(error == .rejected(Rejection(status: .unavailable, notExecuted: false)))
+        }
+        #expect(server.seen.methods.count == 3)
+        await client.close()
+        await server.stop()
+    }
+
     @Test func attemptsAreBounded() async throws {
         let server = try await FakeServer { $0.fail(.unavailable, notExecuted: true) }
         let client = try await ConsentClient.connect(

@@ -121,12 +121,3 @@ import Testing
         #expect(daemon.program.wait().code == 0)
     }
 }
-
-/// Set once, from any task.
-private final class Flag: @unchecked Sendable {
-    private let lock = NSLock()
-    private var value = false
-
-    var isSet: Bool { lock.withLock { value } }
-    func set() { lock.withLock { value = true } }
-}

@@ -16,17 +16,25 @@ public final class ProgramUnderTest: @unchecked Sendable {
     /// Process id.
     public var id: Int32 { process.processIdentifier }
 
+    /// Whether it has not ended yet.
+    public var isRunning: Bool { process.isRunning }
+
     /// Starts a program.
     /// - Parameters:
     ///   - input: what it reads as standard input.
     ///   - errorTerminal: a terminal that it writes errors to; nil: `wait` returns them.
     ///   - environment: variables beside those of this process.
+    ///   - prelude: shell commands that set the program's limits, such as `ulimit -n 64`.
     public init(
         _ name: String, _ arguments: [String], input: FileHandle = .nullDevice,
-        errorTerminal: FileHandle? = nil, environment: [String: String] = [:]
+        errorTerminal: FileHandle? = nil, environment: [String: String] = [:], prelude: String? = nil
     ) throws {
         process.executableURL = Self.folder.appendingPathComponent(name)
         process.arguments = arguments
+        if let prelude, let program = process.executableURL?.path {
+            process.executableURL = URL(fileURLWithPath: "/bin/sh")
+            process.arguments = ["-c", prelude + " && exec \"$0\" \"$@\"", program] + arguments
+        }
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = input
         process.standardOutput = output
@@ -58,12 +66,35 @@ public final class ProgramUnderTest: @unchecked Sendable {
     }
 
     /// The most memory that the program has had, in bytes, as Linux tells while it runs; nil elsewhere.
-    public var residentBytesMax: Int? {
+    public var residentBytesMax: Int? { bytes(of: "VmHWM:") }
+
+    /// The memory that the program has now, in bytes, as Linux tells while it runs; nil elsewhere.
+    public var residentBytes: Int? { bytes(of: "VmRSS:") }
+
+    private func bytes(of field: String) -> Int? {
         guard let status = try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8),
-            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix(field) }),
             let kilobytes = Int(line.filter(\.isNumber))
         else { return nil }
         return kilobytes * 1024
+    }
+
+    /// Processor time that the program has used, in seconds, as Linux tells while it runs; nil elsewhere.
+    public var processorSeconds: Double? {
+        guard let stat = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),
+            let end = stat.lastIndex(of: ")")
+        else { return nil }
+        // The fields after the name; user and system time are the 12th and 13th of them.
+        let fields = stat[end...].split(separator: " ")
+        guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]) else {
+            return nil
+        }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// Descriptors that it has open, as Linux tells while it runs; nil elsewhere.
+    public var descriptorCount: Int? {
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/fd"))?.count
     }
 
     /// Sends a signal.
@@ -104,15 +135,19 @@ public final class DaemonUnderTest: Sendable {
     public let address: String
 
     /// Starts it and waits until it serves.
+    /// - Parameters:
+    ///   - listen: where; port 0 picks a free one.
+    ///   - prelude: shell commands that set its limits.
     public init(
-        stateFolder: String, _ arguments: [String] = [], environment: [String: String] = [:]
+        stateFolder: String, _ arguments: [String] = [], environment: [String: String] = [:],
+        listen: String = "127.0.0.1:0", prelude: String? = nil
     ) throws {
         program = try ProgramUnderTest(
-            "consentd",
-            ["serve", "--state-dir", stateFolder, "--listen", "127.0.0.1:0", "--quiet"] + arguments,
-            environment: environment)
+            "consentd", ["serve", "--state-dir", stateFolder, "--listen", listen, "--quiet"] + arguments,
+            environment: environment, prelude: prelude)
         guard let line = program.readLine(), line.hasPrefix("listening on ") else {
-            throw DaemonError.didNotServe(program.wait().errors)
+            let end = program.wait()
+            throw DaemonError.didNotServe("exit \(end.code): \(end.errors)")
         }
         address = String(line.dropFirst("listening on ".count))
     }

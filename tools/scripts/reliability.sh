@@ -4,6 +4,10 @@
 # places of a workload; `ioerr` fails each of its calls to a file; `corrupt` changes bytes of the files; `erasure` does so under erasures, and searches the files for what was erased; `import` kills either side of
 # an import, and finishes it by the same command; `model` holds fold, index and the questions about the past against
 # a naive model of the law; `race` lets readers race the index's writer; `withdraw` times withdrawals beside a dump.
+# Of the network and of time: `hostile` sets peers that mean harm beside good ones; `drain` replaces the daemon under
+# load; `overload` asks for ten times what it can do; `pause` stops it, and sets its clock; `limits` takes its
+# descriptors away; `soak` looks for what grows; `linearizability` searches histories of calls for one that no register
+# allows, over kills and pauses.
 #
 # crash: ROUNDS (100) kills, at moments drawn from SEED (printed; the same seed kills at the same moments), and as many
 # at failpoints, each of them in turn. After each restart every event that was acknowledged must be in the register,
@@ -15,20 +19,27 @@
 # model: COMPARISONS (1000000) comparisons over random logs drawn from SEED on.
 # withdraw: withdrawals one after the other, alone and while another connection reads a dump of EVENTS (200000) grants.
 # race: readers of the index race its writer under the thread sanitizer, in a build of its own.
-# ONLY= runs some of them: crash, powerloss, ioerr, corrupt, erasure, import, model, race, withdraw. Ends with a table
-# and `N passed, N failed`.
+# hostile: 1,000 peers that dribble, 500 that never read, 10,000 connects, 1,000,000 wrong frames drawn from SEED.
+# drain: REPLACEMENTS (50) of the daemon. linearizability: FAULTS (60) kills and pauses. pause: 20 stops.
+# soak: SOAK_SECONDS (600) seconds. access: CALLS (100000) calls of clients with few rights.
+# ONLY= names those to run; the line that begins with `tests=` lists them. Ends with a table and `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
+. tools/scripts/packages.sh
 
-tests=${ONLY:-crash powerloss ioerr corrupt erasure import model race withdraw}
-tests=${tests//,/ }
+tests=${ONLY:-crash powerloss ioerr corrupt erasure import model race withdraw hostile drain overload pause limits soak \
+linearizability access}
 kills=${ROUNDS:-100}
 rounds=${ROUNDS:-25}
 points=${POINTS:-3600}
 flips=${FLIPS:-800}
+calls=${CALLS:-100000}
 comparisons=${COMPARISONS:-1000000}
 import_rows=${IMPORT_ROWS:-400000}
 events=${EVENTS:-200000}
+replacements=${REPLACEMENTS:-50}
+faults=${FAULTS:-60}
+soak_seconds=${SOAK_SECONDS:-600}
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
 
 mkdir -p .build
@@ -54,7 +65,7 @@ run() {
         tail -n 40 "$log"
     fi
     figure=$(sed -n "s/^$name: //p" "$log" | tail -n 1)
-    table+=$(printf '%-10s %-60s %-14s %s' "$name" "${figure:--}" "$seed" "$verdict")$'\n'
+    table+=$(printf '%-15s %-60s %-14s %s' "$name" "${figure:--}" "$seed" "$verdict")$'\n'
 }
 
 # race : in memory that the sanitizer watches, with few profiles and with as many as there are.
@@ -67,7 +78,12 @@ race() {
     done
 }
 
-for name in $tests; do
+# run_fault NAME SUITE LINE VARIABLE=VALUE...: runs a suite of the tests of the network and of time.
+run_fault() {
+    run_test "$1" "$3" FILTER="ReliabilityTests.$2" CONSENTD_FAULT_SEED="$seed" "${@:4}"
+}
+
+for name in ${tests//,/ }; do
     case "$name" in
         crash)
             run_test crash "Killing the server $kills times" FILTER=ReliabilityTests.CrashTests \
@@ -109,6 +125,34 @@ for name in $tests; do
             run_test withdraw "Withdrawing beside a dump of $events grants" \
                 FILTER=ReliabilityTests.WithdrawalTests CONSENTD_WITHDRAW_EVENTS="$events"
             ;;
+        hostile)
+            run_fault hostile HostileTests "Peers that mean harm beside good ones" CONSENTD_HOSTILE_PERCENT=100
+            ;;
+        drain)
+            run_fault drain RestartTests "Replacing the daemon $replacements times under load" \
+                CONSENTD_DRAIN_ROUNDS="$replacements"
+            ;;
+        overload)
+            run_fault overload OverloadTests "Asking for ten times the capacity" CONSENTD_OVERLOAD_SECONDS=5
+            ;;
+        pause)
+            install_missing "faketime file:/usr/lib/*/faketime/libfaketimeMT.so.1" || exit 1
+            run_fault pause PauseTests "Stopping the daemon, and setting its clock" CONSENTD_PAUSE_ROUNDS=20
+            ;;
+        limits)
+            run_fault limits LimitTests "More connections than descriptors"
+            ;;
+        soak)
+            run_fault soak SoakTests "Load for $soak_seconds seconds" CONSENTD_SOAK_SECONDS="$soak_seconds"
+            ;;
+        linearizability)
+            run_fault linearizability LinearizabilityTests "Histories of cells over $faults kills and pauses" \
+                CONSENTD_LINEARIZABILITY_ROUNDS="$faults"
+            ;;
+        access)
+            run_test access "Calling what one may not, $calls times" FILTER=IntegrationTests.AccessMatrixTests \
+                CONSENTD_ACCESS_CALLS="$calls" CONSENTD_ACCESS_SEED="$seed"
+            ;;
         *)
             echo "error: ONLY=$name: see the top of $0" >&2
             exit 64
@@ -116,6 +160,6 @@ for name in $tests; do
     esac
 done
 
-printf '\n%-10s %-60s %-14s %s\n%s' test figure seed verdict "$table"
+printf '\n%-15s %-60s %-14s %s\n%s' test figure seed verdict "$table"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -13,6 +13,7 @@
 #include "PlatformBytes.h"
 #include "PlatformChecksum.h"
 #include "PlatformMemory.h"
+#include "PlatformProcess.h"
 #include "PlatformSipHash.h"
 #include "PlatformTime.h"
 

@@ -3,36 +3,40 @@
 // For tests of what the client library never does: it keeps no rule of the protocol by itself.
 
 import ConsentClient
-import TestSupport
 import WireProtocol
 
 /// One connection, after its handshake.
-final class FrameClient {
-    let socket: RawSocket
+package final class FrameClient {
+    package let socket: RawSocket
     /// Frames by stream that `answer(of:)` passed over.
     private var passed: [Received] = []
 
     /// A frame from the server.
-    struct Received {
-        let header: FrameHeader
-        let body: [UInt8]
+    package struct Received {
+        package let header: FrameHeader
+        package let body: [UInt8]
 
-        var status: Status { header.status }
-        var isNotExecuted: Bool { header.flags.contains(.notExecuted) }
+        package init(header: FrameHeader, body: [UInt8]) {
+            self.header = header
+            self.body = body
+        }
 
-        func decoded<Message: WireMessage>(_: Message.Type = Message.self) throws -> Message {
+        package var status: Status { header.status }
+        package var isNotExecuted: Bool { header.flags.contains(.notExecuted) }
+
+        package func decoded<Message: WireMessage>(_: Message.Type = Message.self) throws -> Message {
             try Message(decoding: body.span.bytes)
         }
     }
 
     /// Why a test's client could not go on.
-    enum Failure: Error {
+    package enum Failure: Error {
         case noWelcome(Wire.Goaway?)
         case noAnswer(stream: UInt32)
     }
 
     /// Connects and shakes hands.
-    init(
+    package init(
         _ address: String, credential: [UInt8] = [], inFlightMax: Int = 0, bodyBytesMax: Int = 0,
         features: UInt64 = 0, clientName: String = "frames"
     ) throws {
@@ -48,7 +52,7 @@ final class FrameClient {
     }
 
     /// The next frame; nil at the end of the connection or after ten silent seconds.
-    func receive() -> Received? {
+    package func receive() -> Received? {
         guard let bytes = socket.receive(FrameHeader.byteCount),
             let header = try? FrameHeader.decode(bytes.span.bytes, bodyBytesMax: Wire.Limits.bodyBytesMax),
             let body = header.bodyLength == 0 ? [] : socket.receive(Int(header.bodyLength)),
@@ -58,7 +62,7 @@ final class FrameClient {
     }
 
     /// The next frame of a stream; those of others are kept for later.
-    func answer(of stream: UInt32) throws -> Received {
+    package func answer(of stream: UInt32) throws -> Received {
         if let place = passed.firstIndex(where: { $0.header.stream == stream }) {
             return passed.remove(at: place)
         }
@@ -70,17 +74,17 @@ final class FrameClient {
     }
 
     /// Sends bytes as they are.
-    func send(_ bytes: [UInt8]) { socket.send(bytes) }
+    package func send(_ bytes: [UInt8]) { socket.send(bytes) }
 
     /// Sends one request.
-    func call(
+    package func call(
         _ method: Wire.Method, _ stream: UInt32, _ message: some WireMessage, deadline: UInt32 = 0
     ) {
         send(Self.request(method, stream, message, deadline: deadline))
     }
 
     /// Sends one request and returns the frame that answers it.
-    func ask(
+    package func ask(
         _ method: Wire.Method, _ stream: UInt32, _ message: some WireMessage, deadline: UInt32 = 0
     ) throws -> Received {
         call(method, stream, message, deadline: deadline)
@@ -88,7 +92,7 @@ final class FrameClient {
     }
 
     /// Bytes of a request frame.
-    static func request(
+    package static func request(
         _ method: Wire.Method, _ stream: UInt32, _ message: some WireMessage, deadline: UInt32 = 0,
         compressed: Bool = false
     ) -> [UInt8] {
@@ -100,14 +104,14 @@ final class FrameClient {
     }
 
     /// Bytes of a frame without a body.
-    static func frame(_ kind: FrameKind, stream: UInt32 = 0, value: UInt32 = 0) -> [UInt8] {
+    package static func frame(_ kind: FrameKind, stream: UInt32 = 0, value: UInt32 = 0) -> [UInt8] {
         var writer = FrameWriter(minimumCapacity: 64)
         writer.appendFrame(kind, stream: stream, value: value)
         return writer.withBytes { Array($0) }
     }
 
     /// Bytes of a Check by a key that is not on file.
-    static func check(
+    package static func check(
         _ stream: UInt32, controller: UInt32 = 7, purpose: UInt8 = 3, minSequence: UInt64 = 0
     ) -> [UInt8] {
         var writer = FrameWriter(minimumCapacity: 128)
@@ -124,10 +128,10 @@ final class FrameClient {
 
 extension Wire.Bytes16 {
     /// The bytes of an event id.
-    init(of id: EventID) { self.init(word0: id.low, word1: id.high) }
+    package init(of id: EventID) { self.init(word0: id.low, word1: id.high) }
 }
 
 extension Wire.Bytes32 {
     /// The bytes of a digest.
-    init(of digest: Digest32) { self = Wire.Bytes32(digest.bytes) ?? Wire.Bytes32() }
+    package init(of digest: Digest32) { self = Wire.Bytes32(digest.bytes) ?? Wire.Bytes32() }
 }
