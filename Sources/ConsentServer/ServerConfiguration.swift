@@ -129,6 +129,8 @@ public struct ServerConfiguration: Sendable {
             Settable(name: "connections-max", path: \.connectionsMax, range: 1...1_000_000),
             Settable(name: "handshake-seconds", path: \.handshakeSeconds, range: 1...300),
             Settable(name: "idle-seconds", path: \.idleSeconds, range: 1...86_400),
+            Settable(name: "frame-seconds", path: \.frameSeconds, range: 1...3_600),
+            Settable(name: "peer-bytes-per-second-min", path: \.peerBytesPerSecondMin, range: 1...1_000_000),
             Settable(name: "slow-reader-seconds", path: \.slowReaderSeconds, range: 1...3_600),
             Settable(name: "queued-writes-max", path: \.queuedWritesMax, range: 1...10_000_000),
             Settable(name: "queued-events-max", path: \.queuedEventsMax, range: 1...10_000_000),

@@ -16,4 +16,5 @@ install_missing \
     "libsqlite3-dev  header:sqlite3.h" \
     "zlib1g-dev      header:zlib.h" \
     "libidn2-dev     header:idn2.h" \
-    "openssl         tool:openssl"
+    "openssl         tool:openssl" \
+    "jq              tool:jq"
