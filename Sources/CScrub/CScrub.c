@@ -80,11 +80,15 @@ int consent_page_is_sound(const unsigned char *page, int size, uint32_t number) 
     return memcmp(page + size - CONSENT_SEAL_BYTES, &sum, CONSENT_SEAL_BYTES) == 0;
 }
 
-/// Whether a file has seals: as its header says, which SQLite reads too.
-static int has_seals(sqlite3_file *file) {
+/// Finds out whether a file has seals: as its header says, which SQLite reads too. An error is none of "no":
+/// pages would be written without them.
+static int find_seals(sqlite3_file *file, int *isSealed) {
     unsigned char header[100];
-    if (file->pMethods->xRead(file, header, sizeof header, 0) != SQLITE_OK) return 0;
-    return memcmp(header, "SQLite format 3", 16) == 0 && header[20] == CONSENT_SEAL_BYTES;
+    const int result = file->pMethods->xRead(file, header, sizeof header, 0);
+    *isSealed = result == SQLITE_OK && memcmp(header, "SQLite format 3", 16) == 0
+        && header[20] == CONSENT_SEAL_BYTES;
+    // The file is empty yet.
+    return result == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : result;
 }
 
 // MARK: Files
@@ -190,10 +194,10 @@ static int scrub_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, in
     scrub_file *file = (scrub_file *)base;
     memset(file, 0, sizeof *file);
     file->inner = (sqlite3_file *)(file + 1);
-    const int result = below->xOpen(below, name, file->inner, flags, outFlags);
+    int result = below->xOpen(below, name, file->inner, flags, outFlags);
+    if (result == SQLITE_OK) result = find_seals(file->inner, &file->isSealed);
     // A file that could not be opened may still have methods, and is then closed by SQLite.
     base->pMethods = file->inner->pMethods == NULL ? NULL : &fileMethods;
-    file->isSealed = result == SQLITE_OK && has_seals(file->inner);
     return result;
 }
 

@@ -50,7 +50,10 @@ import Testing
         ("DELETE FROM event_id WHERE seq = (SELECT min(seq) FROM personal)", .events),
         ("UPDATE event_id SET seq = seq + 1 WHERE seq = (SELECT min(seq) FROM personal)", .events),
         ("DELETE FROM reference", .events),
-        ("DROP TRIGGER personal_update; UPDATE personal SET body = zeroblob(9) WHERE seq = 3", .events),
+        (
+            "DROP TRIGGER personal_update; UPDATE personal SET body = zeroblob(9) WHERE seq = (SELECT min(seq) FROM personal)",
+            .events
+        ),
         ("UPDATE state SET row = (SELECT row FROM state LIMIT 1)", .contacts),
         ("DELETE FROM state WHERE key = (SELECT key FROM contact_event WHERE seq = 4)", .contacts),
         ("DROP TRIGGER head_update; UPDATE head SET body = zeroblob(160)", .heads),

@@ -59,6 +59,14 @@ struct RepositoryTests {
         #expect(targets == Set(LayerRules.allowed.keys))
     }
 
+    @Test("commits that do not wait for the disk are for tests: no program can ask for them")
+    func unsafeCommits() {
+        let users = Repository.swiftFiles.filter {
+            $0.path.hasPrefix("Sources/") && $0.text.contains("waitsForDisk")
+        }
+        #expect(users.map(\.path) == ["Sources/ConsentRegister/SQLiteRegister.swift"])
+    }
+
     @Test("links in documents lead to files")
     func links() {
         report(Repository.documents.flatMap { DocumentRules.links($0, exists: Repository.exists) })

@@ -23,7 +23,7 @@ struct CorruptionTrial {
     var sealsAgain = false
     private(set) var findings: [String] = []
     private(set) var foundCount = 0
-    private var harmlessCount = 0
+    private(set) var harmlessCount = 0
     private(set) var shorterCount = 0
 
     private let keys: TestKeys
@@ -36,12 +36,6 @@ struct CorruptionTrial {
     /// File that is changed.
     private var name: String { target == .log ? "register.db-wal" : "register.db" }
     var byteCount: Int { files[name]?.count ?? 0 }
-    var figures: String {
-        "\(foundCount) changes found, \(harmlessCount) without effect"
-            + (target == .log ? ", \(shorterCount) taken for the log's end" : "")
-            + ", \(findings.count) wrong"
-    }
-
     init(_ target: Target, seed: UInt64) throws {
         self.target = target
         keys = try TestKeys()
