@@ -38,7 +38,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     var streams: [UInt32: any ServerStream] = [:]
     @exclusivity(unchecked) private var reader = FrameReader(bodyBytesMax: Wire.Limits.helloBytesMax)
     private var unread: ByteBuffer?
-    /// `unread` may hold whole frames, left there because the output was full.
+    /// `unread` may hold whole frames, left there because this turn's share of the output was used up.
     private var hasBacklog = false
     private var isBacklogScheduled = false
     @exclusivity(unchecked) private var inflated = FrameWriter(minimumCapacity: 64)
@@ -53,7 +53,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     /// When the socket last took enough of the output that waits, and how many bytes waited then; nil: it
     /// takes what it is given.
     private var stuck: (since: NIODeadline, bytes: Int)?
-    private let outputBytesMax: Int
+    private let burstBytesMax: Int
 
     init(core: ServerCore, id: UInt64, eventLoop: any EventLoop) {
         self.core = core
@@ -62,7 +62,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         catalogue = core.board.current
         scratch = core.scratch(of: eventLoop)
         gathered = scratch.gathered
-        outputBytesMax = core.limits.outputHighWatermarkBytes
+        burstBytesMax = min(core.limits.burstOutputBytes, core.limits.outputHighWatermarkBytes)
     }
 
     // MARK: Life
@@ -160,10 +160,10 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         }
         do {
             let readable = buffer.readableBytesSpan
-            while !isClosing, output.count < outputBytesMax, let frame = try reader.next(readable) {
+            while !isClosing, output.count < burstBytesMax, let frame = try reader.next(readable) {
                 received(frame.header, readable.extracting(frame.body))
             }
-            hasBacklog = output.count >= outputBytesMax
+            hasBacklog = output.count >= burstBytesMax
         } catch {
             fail(error)
         }
@@ -173,14 +173,18 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         if isClosing { buffer.clear() }
     }
 
-    /// Goes on with frames that were left because the output was full, in a turn of the loop of their own,
-    /// once the socket has taken the output.
+    /// Goes on with frames that were left, in a turn of the loop of their own, so that other connections have
+    /// theirs before; not until the socket has taken the output. Nothing more is read meanwhile.
     private func takeUpBacklog() {
-        guard hasBacklog, !isBacklogScheduled, !isClosing, isWritable else { return }
+        guard hasBacklog, !isBacklogScheduled, !isClosing, isWritable else {
+            if isReadingPaused { adjustReading() }
+            return
+        }
         isBacklogScheduled = true
+        adjustReading()
         eventLoop.execute { [self] in
             isBacklogScheduled = false
-            guard hasBacklog, !isClosing, isWritable else { return }
+            guard hasBacklog, !isClosing, isWritable else { return adjustReading() }
             readBurst(ByteBuffer())
             flushOutput()
             takeUpBacklog()
@@ -385,38 +389,33 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         output.withBytes { _ = outgoing.writeBytes($0) }
         output.removeAll()
         context.writeAndFlush(wrapOutboundOut(outgoing), promise: nil)
-        if !context.channel.isWritable { pauseReading() }
+        if !context.channel.isWritable { adjustReading() }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { resumeReading() } else { pauseReading() }
         for stream in streams.values where context.channel.isWritable { stream.resume() }
         takeUpBacklog()
         context.fireChannelWritabilityChanged()
     }
 
-    /// Output that the socket has not taken yet.
-    private var bufferedBytes: Int {
-        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-    }
-
     /// Whether streams may add to the output.
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
-    private func pauseReading() {
-        guard !isReadingPaused, let context else { return }
-        isReadingPaused = true
-        stuck = (.now(), bufferedBytes)
-        context.channel.setOption(.autoRead, value: false).whenFailure { _ in }
+    /// Reads on where the socket takes the output and every frame that was read has been answered.
+    private func adjustReading() {
+        guard let context else { return }
+        if isWritable { stuck = nil } else if stuck == nil { stuck = (.now(), bufferedBytes) }
+        let pauses = !isWritable || hasBacklog
+        guard pauses != isReadingPaused else { return }
+        isReadingPaused = pauses
+        // What was not read meanwhile is not the peer's delay.
+        if !pauses && frameBegan != nil { frameBegan = .now() }
+        context.channel.setOption(.autoRead, value: !pauses).whenFailure { _ in }
     }
 
-    private func resumeReading() {
-        guard isReadingPaused, let context else { return }
-        isReadingPaused = false
-        stuck = nil
-        // What was not read meanwhile is not the peer's delay.
-        if frameBegan != nil { frameBegan = .now() }
-        context.channel.setOption(.autoRead, value: true).whenFailure { _ in }
+    /// Output that the socket has not taken yet.
+    private var bufferedBytes: Int {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
     // MARK: Ending
@@ -506,10 +505,11 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     private func scheduleLivenessCheck() {
         let limits = core.limits
-        let shortest = min(limits.idleSeconds, limits.slowReaderSeconds, limits.frameSeconds)
-        eventLoop.scheduleTask(in: .seconds(Int64(max(1, shortest / 4)))) { [weak self] in
-            self?.checkLiveness()
-        }
+        // Closer where something is late already: what nobody has to wait for costs no time.
+        let isLate = frameBegan != nil || stuck != nil
+        let seconds =
+            isLate ? 1 : max(1, min(limits.idleSeconds / 2, limits.slowReaderSeconds, limits.frameSeconds))
+        eventLoop.scheduleTask(in: .seconds(Int64(seconds))) { [weak self] in self?.checkLiveness() }
     }
 
     private func checkLiveness() {

@@ -61,6 +61,9 @@ public struct ServerConfiguration: Sendable {
         public var outputHighWatermarkBytes = 1 << 20
         /// Output waiting on one connection below which its requests are read again.
         public var outputLowWatermarkBytes = 256 << 10
+        /// Output of one connection in one turn of its loop; the rest of what it asked waits for the next, so
+        /// that one that asks much does not hold up the others.
+        public var burstOutputBytes = 64 << 10
         /// A peer that does not take waiting output for this long is told, and cut after as long again.
         public var slowReaderSeconds = 4
         /// Time that a frame may take from its first byte to its last; longer where it comes fast enough.

@@ -12,9 +12,13 @@ final class HostileSocket: @unchecked Sendable {
     /// The server has closed, or refuses more.
     private(set) var isGone = false
 
-    init(port: UInt16) throws {
+    /// - Parameter receiveBytesMax: what the system may keep of what nobody reads; nil: as it likes.
+    init(port: UInt16, receiveBytesMax: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw RawSocketError.failed("socket", errno) }
+        if var bytes = receiveBytesMax {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
+        }
         var target = sockaddr_in()
         target.sin_family = sa_family_t(AF_INET)
         target.sin_port = port.bigEndian
@@ -121,10 +125,13 @@ struct HostilePeers: Sendable {
     /// - Returns: the sockets, to be kept open.
     func askAndNeverRead(_ count: Int) throws -> [HostileSocket] {
         var requests = Self.hello
-        for stream in 1...20_000 {
-            requests += FrameClient.request(.memo, UInt32(stream), Wire.MemoRequest(locale: "fr"))
+        // Long answers: it is the unread output that hurts here, not the work.
+        for stream in 1...2_000 {
+            requests += FrameClient.request(.catalogue, UInt32(stream), Wire.CatalogueRequest(texts: true))
         }
-        var peers = try (0..<count).map { _ in (socket: try HostileSocket(port: port), sent: 0, full: 0) }
+        var peers = try (0..<count).map { _ in
+            (socket: try HostileSocket(port: port, receiveBytesMax: 4_096), sent: 0, full: 0)
+        }
         // Full: the server has not taken a byte for a second.
         while peers.contains(where: { $0.full < 10 && !$0.socket.isGone && $0.sent < requests.count }) {
             for place in peers.indices where peers[place].sent < requests.count {

@@ -44,7 +44,7 @@ import Testing
         var length = seconds
         repeat {
             let figures = try await site.load([
-                "mixed", "--rate", "1000", "--connections", "8", "--in-flight", "16", "--write-rate", "50",
+                "mixed", "--rate", "500", "--connections", "8", "--in-flight", "64", "--write-rate", "50",
                 "--write-connections", "2", "--verify", "--duration", "\(length)s", "--warm-up", "300ms",
                 "--questions", "5000",
             ]).finished()
@@ -88,12 +88,11 @@ import Testing
             },
             {
                 let sockets = try await onThread { try peers.askAndNeverRead(Self.sized(500)) }
-                let seconds = try await Self.gone(admin, downTo: ours, within: 20)
-                #expect(
-                    seconds.map { $0 <= 12 } == true,
-                    "peers that never read: gone after \(seconds ?? .infinity) s"
-                )
+                let seconds = try await Self.gone(admin, downTo: ours, within: 30) ?? .infinity
+                // Some are accepted later than they connect, since the others keep the server busy.
+                #expect(seconds <= 25, "peers that never read: gone after \(seconds) s")
                 withExtendedLifetime(sockets) {}
+                print("hostile: peers that never read are gone after \((seconds * 10).rounded() / 10) s")
             },
             {
                 let reasons = try await onThread { try peers.flood(Self.sized(10_000), seconds: 15) }

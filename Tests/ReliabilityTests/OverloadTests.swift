@@ -41,8 +41,9 @@ import WireProtocol
         ]
         let closed = try site.load(
             ["check", "--closed", "--connections", "16", "--in-flight", "16"] + questions)
-        let capacity = try await Self.goodput(admin, closed)
+        let measured = try await Self.goodput(admin, closed)
         let alone = try await closed.finished()
+        let capacity = max(measured, alone.number("checksPerSecond"))
         alone.expectNoError("closed loop")
         let before = try #require(site.daemon.program.residentBytesMax)
 
@@ -54,6 +55,12 @@ import WireProtocol
                     "--in-flight", "64", "--write-rate", "100", "--withdraw-ratio", "0.5",
                 ] + questions)
             goodput.append(try await Self.goodput(admin, load))
+            guard !Self.isShort else {
+                // To answer all that was due would keep the cores busy for long.
+                load.program.signal(SIGKILL)
+                _ = await load.program.finished()
+                continue
+            }
             let figures = try await load.finished()
             // Requests that were due and never sent count as unanswered, and as errors.
             #expect(
