@@ -55,7 +55,8 @@ import Testing
         }
         // Events come and the register's own tables with them; a leak would be more than this.
         #expect(memory.growth < memory.mean / 10 + Double(8 << 20), "memory: \(memory)")
-        #expect(abs(descriptors.growth) < 8, "descriptors: \(descriptors)")
+        // Connections come and go by the thousand meanwhile: a leak would be of that order.
+        #expect(abs(descriptors.growth) < 64, "descriptors: \(descriptors)")
         #expect(latency.growth < latency.mean, "latency: \(latency)")
 
         var left: UInt64 = .max
