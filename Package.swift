@@ -181,8 +181,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: [
                 "TestRandomness", "TestSupport", "ConsentServer", "ConsentClient", "ConsentDomain",
-                "ConsentProof",
-                "WireProtocol",
+                "ConsentProof", "CScrub", "WireProtocol",
                 "consentd", "consentctl",
             ],
             swiftSettings: strict),

@@ -1,6 +1,7 @@
 // Goal: a daemon that must not start says why and what to do, and ends with the right code.
 // Method: the real program on folders that are prepared to be wrong, each in one way.
 
+import CScrub
 import ConsentClient
 import Foundation
 import TestSupport
@@ -118,15 +119,17 @@ import Testing
     @Test func aRegisterOfANewerProgramIsRefused() async throws {
         let (made, state) = try await madeFolder()
         let database = try FileHandle(forUpdating: URL(fileURLWithPath: state + "/register.db"))
+        let page = [UInt8](try #require(try database.read(upToCount: 4_096)))
         // SQLite's user version: bytes 60 to 63 of the file, big-endian.
-        try database.seek(toOffset: 60)
-        let version = try #require(try database.read(upToCount: 4))
-        try database.seek(toOffset: 60)
-        try database.write(contentsOf: Data([0, 0, 3, 231]))
+        var newer = page
+        newer.replaceSubrange(60..<64, with: [0, 0, 3, 231])
+        consent_page_seal(&newer, 4_096, 1)
+        try database.seek(toOffset: 0)
+        try database.write(contentsOf: Data(newer))
         let refused = try serve(state)
         #expect(refused.code == 78 && refused.errors.contains("format 999"), "\(refused.errors)")
-        try database.seek(toOffset: 60)
-        try database.write(contentsOf: version)
+        try database.seek(toOffset: 0)
+        try database.write(contentsOf: Data(page))
         try database.close()
         // Put right, it serves.
         _ = try DaemonUnderTest(stateFolder: state)
