@@ -125,9 +125,8 @@ struct HostilePeers: Sendable {
     /// - Returns: the sockets, to be kept open.
     func askAndNeverRead(_ count: Int) throws -> [HostileSocket] {
         var requests = Self.hello
-        // Long answers: it is the unread output that hurts here, not the work.
-        for stream in 1...2_000 {
-            requests += FrameClient.request(.catalogue, UInt32(stream), Wire.CatalogueRequest(texts: true))
+        for stream in 1...20_000 {
+            requests += FrameClient.request(.memo, UInt32(stream), Wire.MemoRequest(locale: "fr"))
         }
         var peers = try (0..<count).map { _ in
             (socket: try HostileSocket(port: port, receiveBytesMax: 4_096), sent: 0, full: 0)

@@ -74,7 +74,7 @@ import Testing
         let cap = max(64, Self.sized(4_096))
         let site = try Site(["--limit", "connections-max=\(cap)"])
         try await site.seed(recipients: 5_000)
-        let admin = try await site.client()
+        let admin = try await site.client { $0.timeout = .seconds(30) }
         let peers = try HostilePeers(site.address)
         let before = try #require(site.daemon.program.residentBytesMax)
         let quiet = try await load(site, admin, seconds: Self.shortSeconds, "quiet") {}
