@@ -22,16 +22,21 @@ public struct RegisterExamination: Sendable {
 
     /// Something that is not as it was written.
     public struct Finding: Sendable, Hashable {
+        /// Where it was found.
         public var part: Part
         /// Says what, without an address.
         public var what: String
     }
 
+    /// Events that were read.
     public internal(set) var eventCount: UInt64 = 0
+    /// Contact points whose state was compared with their events.
     public internal(set) var contactCount: UInt64 = 0
+    /// Signed heads that were verified.
     public internal(set) var headCount: UInt64 = 0
-    /// The first of them.
+    /// The first findings, `findingsMax` at most.
     public internal(set) var findings: [Finding] = []
+    /// All findings.
     public internal(set) var findingCount = 0
 
     static let findingsMax = 100
