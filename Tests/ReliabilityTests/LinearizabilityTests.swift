@@ -44,7 +44,7 @@ import Testing
                 _ = await site.daemon.program.finished()
                 site.daemon = try await onThread { try site.start() }
             } else {
-                site.daemon.program.signal(SIGSTOP)
+                site.daemon.program.standStill()
                 try await Task.sleep(for: .milliseconds(100 + random.below(1_500)))
                 site.daemon.program.signal(SIGCONT)
             }

@@ -99,7 +99,7 @@ import Testing
                 Task { await Self.run(asking, salon, lane: "\(round)-\(lane)", ledger, until: isOver) }
             }
             try await Task.sleep(for: .milliseconds(100 + random.below(200)))
-            site.daemon.program.signal(SIGSTOP)
+            site.daemon.program.standStill()
             // Answers that are on their way get there first.
             try await Task.sleep(for: .milliseconds(300))
             ledger.isStopped.set()
@@ -197,7 +197,7 @@ import Testing
         let at = try await ClockSite()
         try at.time.set(seconds: at.secondsLeft - 3)
         #expect(await at.check().isAllowed, "the consent has three seconds left")
-        at.site.daemon.program.signal(SIGSTOP)
+        at.site.daemon.program.standStill()
         // Asked before the end, answered after it.
         async let late = at.check()
         try await Task.sleep(for: .seconds(4))

@@ -97,6 +97,18 @@ public final class ProgramUnderTest: @unchecked Sendable {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/fd"))?.count
     }
 
+    /// Stops the program, and returns when it stands still: until then it may go on for a moment.
+    public func standStill() {
+        signal(SIGSTOP)
+        for _ in 0..<1_000 {
+            let status = (try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)) ?? ""
+            if status.contains("State:\tT") { break }
+            usleep(5_000)
+        }
+        // Its other threads follow.
+        usleep(50_000)
+    }
+
     /// Sends a signal.
     public func signal(_ number: Int32) {
         kill(id, number)

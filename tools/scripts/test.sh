@@ -14,7 +14,7 @@ arguments=(-c release --disable-testable-imports)
 [ -n "${FILTER:-}" ] && arguments+=(--filter "$FILTER")
 
 # Many tests start programs that keep the cores busy. All at once they would starve each other.
-export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-6}
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-3}
 
 "${SWIFT:-swift}" test "${arguments[@]}" 2>&1 | tee "$log"
 awk -v status="${PIPESTATUS[0]}" -f tools/scripts/test-summary.awk "$log"
