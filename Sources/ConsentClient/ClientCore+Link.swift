@@ -40,7 +40,11 @@ extension ClientCore {
         bootstrap.connect(host: address.host, port: address.port).whenComplete { result in
             switch result {
             case .success(let channel): self.awaitWelcome(channel)
-            case .failure(let error as ConsentClientError): self.attemptFailed(error)
+            case .failure(let error as NIOConnectionError)
+            where error.connectionErrors.first?.error is ConsentClientError:
+                // The client's own files are of no use.
+                let own = error.connectionErrors.first?.error as? ConsentClientError
+                self.attemptFailed(own ?? .closed)
             case .failure(let error):
                 self.attemptFailed(.unreachable(address: "\(self.address)", why: Self.sentence(error)))
             }

@@ -8,9 +8,8 @@
 # DAYS (30) is how long they are valid. An authority that is there is used again, so that a server's certificate can be
 # renewed under its clients.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
 
-folder=${CERTS:-.build/dev-certs}
+folder=${CERTS:-$(dirname "$0")/../../.build/dev-certs}
 days=${DAYS:-30}
 command -v openssl >/dev/null || { echo "error: openssl is missing: apt-get install openssl" >&2; exit 69; }
 umask 077
@@ -47,4 +46,4 @@ certificate server serverAuth "$names"
 for client in ${CLIENTS:-newsletter}; do
     certificate "$client" clientAuth "URI:spiffe://consentd.example/$client"
 done
-echo "certificates for $days days in $folder: server.pem and .key, ${CLIENTS:-newsletter} (.pem, .key), authority ca.pem"
+echo "certificates for $days days in $(realpath "$folder"): server.pem and .key, ${CLIENTS:-newsletter} (.pem, .key), authority ca.pem"
