@@ -48,8 +48,16 @@ import WireProtocol
             refusal.controller = salon.other
             _ = try await admin.refuse(refusal)
         }
+        _ = try await admin.putNotice(notice(of: salon.other))
         await admin.close()
         return (server, salon)
+    }
+
+    /// A notice that names another's controller alone.
+    private static func notice(of controller: ControllerID) -> Notice {
+        Notice(
+            locale: "fr-FR", text: "Les offres de Salon Paris.", channels: ChannelSet([.email]),
+            purposes: PurposeSet([3].compactMap { PurposeID(rawValue: $0) }), controllers: [controller])
     }
 
     /// Bytes of a call about a controller, and whether it names one.
@@ -259,10 +267,11 @@ import WireProtocol
             #expect(catalogue.notices.allSatisfy { $0.controllers.contains(7) }, "\(what)")
         default: break
         }
-        // Purposes are everyone's, and of no controller.
-        if let event {
-            #expect(event.controller == 7 || event.kind == .purposePut || event.kind == .noticePut, "\(what)")
-        }
+        guard let event else { return }
+        // Purposes are everyone's; a notice is of those that it names.
+        let foreign = Wire.Bytes32(of: notice(of: ControllerID(rawValue: 8)).id)
+        let isShared = event.kind == .purposePut || (event.kind == .noticePut && event.notice != foreign)
+        #expect(event.controller == 7 || isShared, "\(what)")
     }
 
     private static func events(of controller: ControllerID, _ server: TestServer) async throws -> [UInt64] {
