@@ -196,6 +196,18 @@ extension SQLiteRegister {
         return summary
     }
 
+    /// Gives a register another incarnation, with a loss to be accepted.
+    static func markRestored(
+        _ database: borrowing Database, _ incarnation: [UInt8], logKeyID: [UInt8]? = nil
+    ) throws(RegisterError) {
+        let action = "marking the register as restored"
+        try database.begin(action)
+        try Meta.write(database, .incarnation, incarnation)
+        if let logKeyID { try Meta.write(database, .logKeyID, logKeyID) }
+        try Meta.write(database, .restorePending, [1])
+        try database.commit(action)
+    }
+
     private static func markRestored(
         _ path: String, keyring: RecipientKeyring, logKey: LogSigningKey, formerLogKeyIDs: [[UInt8]]
     ) throws(RegisterError) {
@@ -212,12 +224,7 @@ extension SQLiteRegister {
             throw .otherLogKey
         }
         try Migrations.apply(to: database)
-        let action = "marking the register as restored"
-        try database.begin(action)
-        try Meta.write(database, .incarnation, FileSystem.randomBytes(16))
-        try Meta.write(database, .logKeyID, keyID)
-        try Meta.write(database, .restorePending, [1])
-        try database.commit(action)
+        try markRestored(database, FileSystem.randomBytes(16), logKeyID: keyID)
         try WriteAheadLog(database).truncate(database)
     }
 }

@@ -43,6 +43,8 @@ public enum RegisterError: Error, Hashable, Sendable {
     case settingRefused(name: String, found: String, wanted: String)
     /// Stored bytes are not what was written.
     case corrupt(String)
+    /// The register has fewer events than its mark (`EndMark`) says, or the mark is damaged (nil).
+    case lostEnd(marked: UInt64?, last: UInt64)
     /// The recipient key, or the rules of normalisation, are not those that the register was made with.
     case otherRecipientKey
     /// The log key is not the one that the register was made with.
@@ -131,6 +133,14 @@ extension RegisterError: CustomStringConvertible {
             "SQLite gives \(name)=\(found) where \(wanted) is needed for durable commits: use a local file "
                 + "system and an unmodified libsqlite3"
         case .corrupt(let what): "the register fails its checks: \(what): restore a backup"
+        case .lostEnd(let marked, let last):
+            (marked.map {
+                "event \($0) was committed, and the register ends with event \(last): its "
+                    + "write-ahead log was cut or changed, or register.db is an older copy"
+            }
+                ?? "register.db-mark is damaged, so nobody can tell whether event \(last) is the last one")
+                + ": restore the last backup, with a journal if there is one; or go on with what is there: "
+                + "consentd restore --accept-loss"
         case .otherRecipientKey:
             "the recipient key (or the normalisation of addresses) is not the one that this register was "
                 + "made with, or that of a later epoch is missing, so that refusals in it would not be found: put "

@@ -101,7 +101,10 @@ extension SQLiteRegister {
                 Failpoint.commitBefore.reached()
             }
             Failpoint.commitAfter.reached()
+            let last = staged[staged.count - 1]
+            try endMark.commit(sequence: lastSequence + UInt64(staged.count), recordedAt: last.recordedAt)
         } catch {
+            if error.isFatal { isStopped = true }
             rollback()
             throw error
         }

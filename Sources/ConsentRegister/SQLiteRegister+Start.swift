@@ -17,8 +17,6 @@ extension SQLiteRegister {
 
     /// Reads what the tables hold.
     func load(derived mark: [UInt8]?) throws(RegisterError) {
-        lastSequence = UInt64(
-            bitPattern: try database.number("SELECT max(seq) FROM event", "reading the last event"))
         if let mark {
             guard mark.count == 40, let root = TreeHash(mark[8...]) else {
                 throw .corrupt("the mark `derived`")

@@ -21,6 +21,9 @@ public struct RegisterOptions: Sendable {
     public var replayDirtyCountMax = 1_000_000
     /// Events that a replay folds between two looks at that count.
     public var replayStepEvents = 4_096
+    /// Go on where events at the end were lost (`RegisterError.lostEnd`), as a register that was restored:
+    /// under a new incarnation, and with the loss to be accepted.
+    public var acceptsLostEnd = false
     /// Leave the events after `derivedSequence` for a call of `replay`, which has to come before all else.
     public var defersReplay = false
     /// For the test of the tests alone: commits that do not wait for the disk lose events with the power.
@@ -45,6 +48,8 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
     public let isTestRegister: Bool
     /// Size of the write-ahead log, told by SQLite at each commit.
     let writeAheadLog: WriteAheadLog
+    /// How far it has come, beside the database.
+    let endMark: EndMark
 
     // MARK: Committed
     // Access to what each event touches is not checked at run time: one thread uses a register.
@@ -132,7 +137,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         try Self.armFailpoint(try Meta.readAll(database))
         try Migrations.apply(to: database)
         let meta = try Meta.readAll(database)
-        guard let incarnation = meta[.incarnation], incarnation.count == 16 else {
+        guard var incarnation = meta[.incarnation], incarnation.count == 16 else {
             throw .corrupt("the register has no incarnation")
         }
         guard let check = meta[.recipientCheck], keyring.matches(checkValue: check) else {
@@ -144,19 +149,33 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         guard meta[.sealed] != [1] || database.isSealed else {
             throw .corrupt("the header says that pages have no checksums")
         }
-        self.incarnation = incarnation
         isTestRegister = meta[.testRegister] == [1]
-        restorePending = meta[.restorePending] == [1]
+        let last = UInt64(
+            bitPattern: try database.number("SELECT max(seq) FROM event", "reading the last event"))
+        let loss = try EndMark.loss(ofRegister: path, incarnation: incarnation, sequence: last)
+        if let loss {
+            guard options.acceptsLostEnd else {
+                // What is behind the end stays in the log, for whoever wants to look at it.
+                database.leaveLog()
+                throw loss
+            }
+            incarnation = FileSystem.randomBytes(16)
+            try Self.markRestored(database, incarnation)
+        }
+        self.incarnation = incarnation
+        restorePending = loss != nil || meta[.restorePending] == [1]
         let count = meta[.contacts].map { $0.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) } } ?? 0
         // No more than one an event, whatever was written.
-        contactCountHint = Int(
-            min(count, UInt64(bitPattern: try database.number("SELECT max(seq) FROM event", "counting"))))
+        contactCountHint = Int(min(count, last))
         self.keyring = keyring
         self.logKey = logKey
         self.options = options
         writeAheadLog = WriteAheadLog(database)
+        try writeAheadLog.settle(database)
+        endMark = try EndMark(ofRegister: path, incarnation: incarnation, sequence: last)
         statements = try Statements(database)
         self.database = database
+        lastSequence = last
         try load(derived: meta[.derived])
         try loadErasures()
         if !options.defersReplay { try replay() }

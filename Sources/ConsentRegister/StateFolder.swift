@@ -1,6 +1,7 @@
 // The state folder of a daemon: the register, its keys and the lock that keeps a second daemon out.
 //
 //     register.db     the register (SQLite, with register.db-wal beside it)
+//     register.db-mark  how far the register has come (EndMark.swift)
 //     recipient.key   64 hexadecimal digits: the secret of the recipient keys; lost with it: every look-up
 //     log.key         Ed25519 key that signs heads, PKCS #8 PEM        log.pub   its public half
 //     log.pub.d/      public halves of log keys that were replaced

@@ -22,6 +22,18 @@ final class WriteAheadLog {
             }, context)
     }
 
+    /// Makes sure at a start that what a process has left in the log is on disk, before anyone is told of it:
+    /// one that was killed between writing a commit and syncing it leaves events that a start reads, and that
+    /// a loss of power would still take away.
+    func settle(_ database: borrowing Database) throws(RegisterError) {
+        do {
+            try checkpoint(database)
+        } catch {
+            // The log is synced before a page of it is moved. Without room it stays where it is.
+            guard case .full = error else { throw error }
+        }
+    }
+
     /// Moves all pages to the database, so that the next commit begins the log anew.
     func checkpoint(_ database: borrowing Database) throws(RegisterError) {
         let code = sqlite3_wal_checkpoint_v2(database.handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)

@@ -225,6 +225,7 @@ final class CommitPipeline: Sendable {
             writer.finishErasuresIfDue()
             writer.heartbeat()
             writer.keepHeadIfDue()
+            writer.noteTime()
             if work.isStopping && work.writes.isEmpty && tasks.isEmpty { break }
         }
         writer.close()

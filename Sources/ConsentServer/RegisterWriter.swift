@@ -220,6 +220,18 @@ final class RegisterWriter {
         wakeWatches()
     }
 
+    // MARK: Time
+
+    /// Lets the next start know how late it is.
+    func noteTime() {
+        guard !hasFailed else { return }
+        do throws(RegisterError) {
+            try register.noteTime(core.clock.now)
+        } catch {
+            stop("the register cannot note the time: \(error)", [])
+        }
+    }
+
     // MARK: Heads
 
     /// Keeps a signed head at intervals.

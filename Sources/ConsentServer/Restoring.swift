@@ -11,7 +11,8 @@ import ConsentRegister
 
 /// What to restore.
 public struct RestoreRequest: Hashable, Sendable {
-    /// Path of the backup; nil: the folder holds a register that was restored before, whose loss is accepted.
+    /// Path of the backup; nil: the folder holds a register that was restored before, or that lost events at
+    /// its end, and the loss is accepted.
     public var backup: String?
     /// A folder with keys and no register.
     public var stateFolder: String
@@ -49,14 +50,16 @@ public struct RestoreSummary: Hashable, Sendable {
 
 extension ConsentServer {
     /// Makes the register of a state folder, which has keys and no register, from a backup; or accepts the
-    /// loss of a register that was restored before.
+    /// loss of a register that was restored before or has lost its end.
     /// - Throws: `ServerFailure` where there is no loss to accept; `StateFolderError`, `RegisterError`,
     ///   `JournalError`. Nothing is made where the journal does not fit the backup, or ends too early.
     public static func restore(_ request: RestoreRequest) throws -> RestoreSummary {
         let folder = try StateFolder(path: request.stateFolder)
         let journal = try journal(of: request, folder)
         if let backup = request.backup { try folder.restore(backup: backup) }
-        let register = try SQLiteRegister(folder: folder)
+        var options = RegisterOptions()
+        options.acceptsLostEnd = request.backup == nil && request.acceptLoss
+        let register = try SQLiteRegister(folder: folder, options: options)
         let replayed = try journal.map { try replay($0.events, into: register) } ?? 0
         if request.acceptLoss || request.lastSequence != nil {
             guard register.restorePending else {
@@ -115,6 +118,6 @@ extension ConsentServer {
 
     private static func now(_ register: SQLiteRegister) -> Timestamp {
         max(
-            Timestamp(microseconds: Int64(consent_wall_nanoseconds() / 1000)), register.lastRecordedAt)
+            Timestamp(microseconds: Int64(consent_wall_nanoseconds() / 1000)), register.lastKnownTime)
     }
 }

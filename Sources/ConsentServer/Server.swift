@@ -76,7 +76,11 @@ public final class ConsentServer: Sendable {
         var options = RegisterOptions()
         options.defersReplay = true
         let register = try SQLiteRegister(folder: folder, options: options)
-        if !configuration.acceptsClock { try ServerClock.check(against: register.lastRecordedAt) }
+        if configuration.acceptsClock {
+            try register.forgetNotedTime()
+        } else {
+            try ServerClock.check(against: register.lastKnownTime)
+        }
         let start = try IndexStart(
             register, stateFolder: configuration.stateFolder, keyring: keyring, logger: logger)
         let index = start.index
@@ -87,7 +91,7 @@ public final class ConsentServer: Sendable {
             limits: configuration.limits, index: index, pipeline: pipeline,
             board: CatalogueBoard(
                 CatalogueSnapshot(version: 1, catalogue: register.catalogue, keyring: keyring)),
-            clock: ServerClock(lastRecordedAt: register.lastRecordedAt), keyring: keyring,
+            clock: ServerClock(after: register.lastKnownTime), keyring: keyring,
             logKey: logKey,
             authorisation: Authorisation(
                 adminToken: Hexadecimal.text(of: folder.adminToken), clients: clients),

@@ -9,12 +9,13 @@ import ConsentDomain
 import Synchronization
 
 /// now = max(wall clock, last recorded_at, times given out before). Of the last it keeps one a second and the
-/// first of each day, since consents end with days.
+/// first of each day, since consents end with days; over a restart one a minute and the first of each day
+/// (Sources/ConsentRegister/EndMark.swift).
 final class ServerClock: Sendable {
     private let floor: Atomic<Int64>
 
-    init(lastRecordedAt: Timestamp) {
-        floor = Atomic(lastRecordedAt.microseconds)
+    init(after lastKnownTime: Timestamp) {
+        floor = Atomic(lastKnownTime.microseconds)
     }
 
     /// Microseconds since the Unix epoch.
@@ -44,15 +45,15 @@ final class ServerClock: Sendable {
 
     // MARK: Start
 
-    /// Refuses a clock that is more than a day behind the last event.
-    static func check(against lastRecordedAt: Timestamp) throws(ServerFailure) {
+    /// Refuses a clock that is more than a day behind the time that the register was last in use.
+    static func check(against lastKnownTime: Timestamp) throws(ServerFailure) {
         let now = Timestamp(microseconds: wall)
-        guard now.microseconds < lastRecordedAt.microseconds - day else { return }
+        guard now.microseconds < lastKnownTime.microseconds - day else { return }
         throw ServerFailure(
             exitCode: 78,
             message:
-                "the clock says \(now.rfc3339), more than a day before the last event (\(lastRecordedAt.rfc3339)): set the "
-                + "clock; if it is right and that event was recorded by a wrong one, start with --accept-clock, "
-                + "and time stands still until then")
+                "the clock says \(now.rfc3339), more than a day before the register was last in use "
+                + "(\(lastKnownTime.rfc3339)): set the clock; if it is right and was wrong then, start with "
+                + "--accept-clock, and time stands still until the last event's")
     }
 }

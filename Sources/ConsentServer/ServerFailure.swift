@@ -45,7 +45,7 @@ public struct ServerFailure: Error, Sendable {
     private static func exitCode(of error: RegisterError) -> Int32 {
         switch error {
         case .commitFailed, .stopped, .inputOutput, .full, .sqlite, .outOfRange: 70
-        case .inUse, .missing, .notARegister, .newerThanProgram, .settingRefused, .corrupt,
+        case .inUse, .missing, .notARegister, .newerThanProgram, .settingRefused, .corrupt, .lostEnd,
             .otherRecipientKey,
             .otherLogKey, .exists, .system, .notForTests:
             78

@@ -17,7 +17,8 @@ struct Restore: ParsableCommand {
             after its own end. So marketing is answered INDETERMINATE until one of two is given: --last-sequence, \
             the last sequence that the lost register is known to have acknowledged (a subscriber's position, a \
             published head), which the journal must reach; or --accept-loss. Either is recorded as an event. \
-            Without a backup, --accept-loss is for a register that was restored before; stop its daemon first.
+            Without a backup, --accept-loss is for a register that was restored before, or that a start refuses \
+            because events at its end are lost; stop its daemon first.
             """)
 
     @Argument(help: "The backup; none to accept the loss of an earlier restore.", completion: .file())

@@ -262,7 +262,7 @@ enum TemporaryFolderBytes {
     @Test(arguments: [
         ("DELETE FROM tree_block WHERE block = 1", "block 1"),
         ("UPDATE tree_block SET root = zeroblob(32) WHERE block = 0", "another root"),
-        ("DROP TRIGGER event_delete; DELETE FROM event WHERE seq = 600", "derived rows reach event 600"),
+        ("DROP TRIGGER event_delete; DELETE FROM event WHERE seq = 600", "event 600 was committed"),
         ("DROP TRIGGER event_delete; DELETE FROM event WHERE seq = 550", "event 550 is missing"),
         ("UPDATE meta SET value = x'00' WHERE name = 'derived'", "derived"),
         ("DELETE FROM meta WHERE name = 'incarnation'", "incarnation"),

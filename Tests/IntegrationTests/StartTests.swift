@@ -116,6 +116,41 @@ import Testing
         withExtendedLifetime(other) {}
     }
 
+    @Test func aRegisterThatLostItsEndIsRefusedUntilTheLossIsAccepted() async throws {
+        let folder = try TemporaryFolder()
+        let state = folder.file("state")
+        let daemon = try DaemonUnderTest(stateFolder: state, ["--init"])
+        let client = try await ConsentClient.connect(to: daemon.address)
+        let salon = try await Salon(client)
+        let granted = try await client.grant(salon.grant(["kept@example.fr"], channels: [.email]))
+        daemon.program.standStill()
+        let log = try Data(contentsOf: URL(fileURLWithPath: "\(state)/register.db-wal"))
+        daemon.program.signal(SIGCONT)
+        let withdrawal = try await client.withdraw(salon.refusal("kept@example.fr"))
+        let before = try await client.stats().incarnation
+        await client.close()
+        daemon.program.signal(SIGKILL)
+        _ = daemon.program.wait()
+        // The log as it was before the withdrawal: each of its commits is whole.
+        try log.write(to: URL(fileURLWithPath: "\(state)/register.db-wal"))
+
+        let refused = try serve(state)
+        let last = try #require(granted.sequences.last)
+        #expect(refused.code == 78, "\(refused)")
+        #expect(refused.errors.contains("event \(withdrawal.sequence) was committed"), "\(refused.errors)")
+        #expect(refused.errors.contains("ends with event \(last)"), "\(refused.errors)")
+        #expect(refused.errors.contains("consentd restore --accept-loss"), "\(refused.errors)")
+
+        let accepted = try ProgramUnderTest.run(
+            "consentd", ["restore", "--state-dir", state, "--accept-loss"])
+        #expect(accepted.code == 0 && accepted.output.contains("loss accepted"), "\(accepted)")
+        let again = try DaemonUnderTest(stateFolder: state)
+        let second = try await ConsentClient.connect(to: again.address)
+        #expect(try await second.stats().incarnation != before, "who kept a position has to be told")
+        #expect(await second.check(salon.question(.email), .address("kept@example.fr")).isAllowed)
+        await second.close()
+    }
+
     @Test func aRegisterOfANewerProgramIsRefused() async throws {
         let (made, state) = try await madeFolder()
         let database = try FileHandle(forUpdating: URL(fileURLWithPath: state + "/register.db"))

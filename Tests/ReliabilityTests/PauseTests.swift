@@ -161,6 +161,13 @@ import Testing
             secondsLeft = Int(Double(end.microseconds) / 1e6 - Date().timeIntervalSince1970)
         }
 
+        /// Ends it without a drain: with this clock a drain may wait for ever.
+        func end() async {
+            await client.close()
+            site.daemon.program.signal(SIGKILL)
+            _ = await site.daemon.program.finished()
+        }
+
         /// Starts the daemon anew.
         func start(_ arguments: [String] = []) throws -> DaemonUnderTest {
             try site.start(arguments, environment: time.environment, prelude: FakeTime.prelude)
@@ -205,8 +212,7 @@ import Testing
         let answer = await late
         #expect(answer.cause == nil && !answer.isAllowed && answer.reason == .expired, "\(answer)")
         #expect(await at.check().reason == .expired)
-        await at.client.close()
-        await at.site.stop()
+        await at.end()
     }
 
     @Test(.enabled(if: FakeTime.library != nil, "\(FakeTime.missing)"))
@@ -223,8 +229,30 @@ import Testing
         #expect(await at.check().reason == .expired, "a clock that is set back revives a consent")
         try await at.record("back-again@example.fr")
         try await at.expectOrder()
-        await at.client.close()
-        await at.site.stop()
+        await at.end()
+    }
+
+    @Test(.enabled(if: FakeTime.library != nil, "\(FakeTime.missing)"))
+    func aClockThatIsSetBackOverAKillRevivesNothing() async throws {
+        let at = try await ClockSite()
+        try at.time.set(seconds: at.secondsLeft + 30)
+        #expect(await at.check().reason == .expired)
+        // No event was recorded since the end; the writer thread looks at the clock when it is idle.
+        let mark = URL(fileURLWithPath: "\(at.site.state)/register.db-mark")
+        let before = try Data(contentsOf: mark)
+        for _ in 0..<200 where try Data(contentsOf: mark) == before {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        at.site.daemon.program.signal(SIGKILL)
+        _ = await at.site.daemon.program.finished()
+        // Less than the day by which a start refuses.
+        try at.time.set(seconds: at.secondsLeft - 7_200)
+        at.site.daemon = try at.start()
+        let client = try await at.site.client()
+        let answer = await client.check(at.salon.question(.email), .address(ClockSite.address))
+        #expect(answer.reason == .expired, "\(answer)")
+        await client.close()
+        await at.end()
     }
 
     @Test(.enabled(if: FakeTime.library != nil, "\(FakeTime.missing)"))
@@ -233,8 +261,7 @@ import Testing
         try at.time.set(seconds: Self.month)
         try await at.record("future@example.fr")
         #expect(await at.check().reason == .expired)
-        await at.client.close()
-        await at.site.stop()
+        await at.end()
 
         for (seconds, isRefused) in [
             (0, true), (Self.month - 90_000, true), (Self.month - 80_000, false),
@@ -263,6 +290,6 @@ import Testing
         #expect(answer.reason == .expired, "\(answer)")
         #expect((try await client.grant(at.salon.grant(["later@example.fr"], channels: [.email]))).isDurable)
         await client.close()
-        await at.site.stop()
+        await at.end()
     }
 }

@@ -11,6 +11,10 @@ import TestRandomness
 /// What becomes of what was not synced.
 enum PowerLoss: CaseIterable {
     case drop, reorder, tear
+    /// All of it is there: the process was killed, and the power stays.
+    case keep
+
+    static let losses: [PowerLoss] = [.drop, .reorder, .tear]
 }
 
 /// A change of a disk.
@@ -28,12 +32,14 @@ enum DiskChange {
 final class DiskRecorder {
     private(set) var changes: [DiskChange] = []
     private var known = Set<String>()
+    private var mark: [UInt8]?
     private unowned let disk: TestDisk
 
     /// Records from now on; what is there is durable.
     init(_ disk: TestDisk) throws {
         self.disk = disk
         for name in try FileManager.default.contentsOfDirectory(atPath: disk.folder.path) { find(name) }
+        mark = disk.bytes(of: "register.db-mark")
         disk.decide = { [unowned self] call in
             record(call)
             return .happens
@@ -43,6 +49,7 @@ final class DiskRecorder {
     func stop() { disk.decide = nil }
 
     private func record(_ call: TestDisk.Call) {
+        noteMark()
         switch call.kind {
         case .open:
             if call.flag { known.insert(call.name) } else { find(call.name) }
@@ -53,6 +60,17 @@ final class DiskRecorder {
         case .delete: changes.append(.delete(call.name, isSynced: call.flag))
         case .read, .size, .access: break
         }
+    }
+
+    /// The register's mark is written past the layer, between two calls, and synced when it is made alone.
+    private func noteMark() {
+        let name = "register.db-mark"
+        guard let bytes = disk.bytes(of: name), bytes != mark else { return }
+        let isNew = known.insert(name).inserted
+        if isNew { changes.append(.make(name)) }
+        changes.append(.write(name, offset: 0, bytes))
+        if isNew { changes.append(.sync(name, withFolder: true)) }
+        mark = bytes
     }
 
     private func find(_ name: String) {
@@ -110,7 +128,8 @@ struct DiskState {
     func image(_ loss: PowerLoss, _ random: inout SeededGenerator) -> [String: [UInt8]] {
         var image: [String: [UInt8]] = [:]
         for (name, state) in names.sorted(by: { $0.key < $1.key }) {
-            let choices = [state.durable] + (loss == .drop ? [] : state.pending)
+            let choices =
+                loss == .keep ? [state.current] : [state.durable] + (loss == .drop ? [] : state.pending)
             guard let file = choices[random.below(choices.count)] else { continue }
             image[name] = Self.bytes(files[file], loss, &random)
         }
@@ -123,6 +142,7 @@ struct DiskState {
         var bytes = file.durable
         switch loss {
         case .drop: break
+        case .keep: for change in file.pending { make(change, in: &bytes) }
         case .reorder:
             // Now and then nearly all, now and then nearly nothing.
             let share = 1 + random.below(9)

@@ -2,7 +2,8 @@
 // log that extends the head that was acknowledged; who withdrew is not allowed, who was erased is in no file.
 // Method: a workload on a disk that records each change; for every place in that record and three ways to
 // lose what was not synced the files as they would be, opened anew and audited against the model; now and
-// then the power goes a second time while the register is opened. CONSENTD_POWERLOSS_POINTS and
+// then the power goes a second time while the register is opened, or the process is killed first, and what
+// the next start finds is acknowledged before the power goes. CONSENTD_POWERLOSS_POINTS and
 // CONSENTD_POWERLOSS_SEED lengthen and repeat it. With commits that do not wait for the disk, the same
 // audit must find events that are lost.
 
@@ -26,10 +27,11 @@ import Testing
             round += 1
         }
         for finding in trial.findings { Issue.record("\(finding)") }
-        #expect(trial.secondLosses > 0 && trial.acknowledged > 0, "the test shows nothing")
+        #expect(
+            trial.secondLosses > 0 && trial.kills > 0 && trial.acknowledged > 0, "the test shows nothing")
         print(
-            "powerloss: \(trial.points) losses of power (\(trial.secondLosses) twice), \(trial.acknowledged) "
-                + "acknowledged events, 0 lost")
+            "powerloss: \(trial.points) losses of power (\(trial.secondLosses) twice, \(trial.kills) after a kill), "
+                + "\(trial.acknowledged) acknowledged events, 0 lost")
     }
 
     @Test func commitsThatDoNotWaitAreFoundOut() throws {
@@ -45,6 +47,7 @@ struct PowerLossTrial {
     var waitsForDisk = true
     private(set) var points = 0
     private(set) var secondLosses = 0
+    private(set) var kills = 0
     /// Acknowledged events that there were at the points together.
     private(set) var acknowledged: UInt64 = 0
     private(set) var lossCount = 0
@@ -88,6 +91,11 @@ struct PowerLossTrial {
             recorder.stop()
             workload.onAcknowledgement = { _ in }
         }
+
+        /// The register that a folder holds.
+        func opened(on disk: TestDisk) throws(RegisterError) -> SQLiteRegister {
+            try SQLiteRegister(path: disk.file("register.db"), keyring: keys.keyring, logKey: keys.logKey)
+        }
     }
 
     /// Records a workload and loses power at up to so many points of it.
@@ -95,7 +103,7 @@ struct PowerLossTrial {
         let record = try Record(seed: seed, waitsForDisk: waitsForDisk)
         var random = SeededGenerator(seed: seed)
         let first = record.marks[0].changeCount
-        let every = max(1, (record.changes.count - first) * PowerLoss.allCases.count / pointsMax)
+        let every = max(1, (record.changes.count - first) * PowerLoss.losses.count / pointsMax)
         var turn = random.below(every)
         var state = DiskState()
         var mark = 0
@@ -104,12 +112,14 @@ struct PowerLossTrial {
             state.apply(change)
             while mark + 1 < record.marks.count, record.marks[mark + 1].changeCount <= place + 1 { mark += 1 }
             guard place + 1 >= first else { continue }
-            for loss in PowerLoss.allCases {
+            for loss in PowerLoss.losses {
                 turn += 1
                 guard turn % every == 0 else { continue }
                 try lose(record, place, mark, state.image(loss, &random), "\(loss)", on: disk, &random)
                 acknowledged += record.marks[mark].acknowledged.sequence
                 points += 1
+                guard points % 4 == 0 else { continue }
+                try kill(record, place, mark, state, then: loss, on: disk, &random)
             }
         }
     }
@@ -130,7 +140,7 @@ struct PowerLossTrial {
             var state = DiskState()
             let end = found + random.below(changes.count - found)
             for change in changes[...end] { state.apply(change) }
-            let second = PowerLoss.allCases[random.below(PowerLoss.allCases.count)]
+            let second = PowerLoss.losses[random.below(PowerLoss.losses.count)]
             try put(state.image(second, &random), on: disk)
             finding = audit(record, mark, on: disk)
             note += ", then \(second) while it is opened"
@@ -139,6 +149,35 @@ struct PowerLossTrial {
         guard let finding else { return }
         if case .lost = finding { lossCount += 1 }
         findings.append("\(finding) (seed \(record.seed), change \(place), \(note))")
+    }
+
+    /// Kills the process, lets a start read what it has left, and takes that for acknowledged, as whoever
+    /// asks again is told that it is; then loses power.
+    private mutating func kill(
+        _ record: Record, _ place: Int, _ mark: Int, _ before: DiskState, then loss: PowerLoss,
+        on disk: TestDisk, _ random: inout SeededGenerator
+    ) throws {
+        var state = before
+        try put(state.image(.keep, &random), on: disk)
+        let recorder = try DiskRecorder(disk)
+        var acknowledged = record.marks[mark].acknowledged
+        do {
+            let register = try record.opened(on: disk)
+            acknowledged.sequence = register.lastSequence
+            acknowledged.head = try register.signedHead(now: .epoch)
+            for change in recorder.changes {
+                // What is found is there for the process alone: it is as pending as it was.
+                if case .found = change { continue }
+                state.apply(change)
+            }
+            recorder.stop()
+        }
+        try put(state.image(loss, &random), on: disk)
+        kills += 1
+        let last = acknowledged.sequence
+        guard let finding = audit(record, acknowledged, last: last, on: disk) else { return }
+        if case .lost = finding { lossCount += 1 }
+        findings.append("\(finding) (seed \(record.seed), change \(place), killed, then \(loss))")
     }
 
     private func put(_ image: [String: [UInt8]], on disk: TestDisk) throws {
@@ -153,6 +192,14 @@ struct PowerLossTrial {
     private func audit(_ record: Record, _ mark: Int, on disk: TestDisk) -> DiskAudit.Finding? {
         let acknowledged = record.marks[mark].acknowledged
         let next = record.marks[mark...].first { $0.acknowledged.sequence > acknowledged.sequence }
+        return audit(
+            record, acknowledged, last: next?.acknowledged.sequence ?? acknowledged.sequence, on: disk)
+    }
+
+    /// - Parameter last: sequence that the commit under way would have led to.
+    private func audit(
+        _ record: Record, _ acknowledged: Acknowledged, last: UInt64, on disk: TestDisk
+    ) -> DiskAudit.Finding? {
         do {
             // What is erased is gone before anything is opened.
             for name in ["register.db", "register.db-wal", "register.db-journal"] {
@@ -161,11 +208,9 @@ struct PowerLossTrial {
                     return .other("\(remnant) is erased, and in \(name)")
                 }
             }
-            let register = try SQLiteRegister(
-                path: disk.file("register.db"), keyring: record.keys.keyring, logKey: record.keys.logKey)
+            let register = try record.opened(on: disk)
             if let finding = try DiskAudit.finding(
-                register, acknowledged: acknowledged, models: record.workload.models,
-                last: next?.acknowledged.sequence ?? acknowledged.sequence)
+                register, acknowledged: acknowledged, models: record.workload.models, last: last)
             {
                 return finding
             }
