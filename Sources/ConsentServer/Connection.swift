@@ -10,6 +10,7 @@
 import CPlatform
 import ConsentDomain
 import ConsentRegister
+import Glibc
 import Logging
 import NIOCore
 import NIOSSL
@@ -40,7 +41,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private var unread: ByteBuffer?
     /// `unread` may hold whole frames, left there because this turn's share of the output was used up.
     private var hasBacklog = false
-    private var isBacklogScheduled = false
+    private let turns: LoopTurns
+    private var isInLine = false
     @exclusivity(unchecked) private var inflated = FrameWriter(minimumCapacity: 64)
     private var outgoing = ByteBuffer()
     private var context: ChannelHandlerContext?
@@ -53,6 +55,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     /// When the socket last took enough of the output that waits, and how many bytes waited then; nil: it
     /// takes what it is given.
     private var stuck: (since: NIODeadline, bytes: Int)?
+    private var isOutputWatched = false
     private let burstBytesMax: Int
 
     init(core: ServerCore, id: UInt64, eventLoop: any EventLoop) {
@@ -60,7 +63,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         self.id = id
         self.eventLoop = eventLoop
         catalogue = core.board.current
-        scratch = core.scratch(of: eventLoop)
+        (scratch, turns) = core.parts(of: eventLoop)
         gathered = scratch.gathered
         burstBytesMax = min(core.limits.burstOutputBytes, core.limits.outputHighWatermarkBytes)
     }
@@ -173,22 +176,25 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         if isClosing { buffer.clear() }
     }
 
-    /// Goes on with frames that were left, in a turn of the loop of their own, so that other connections have
-    /// theirs before; not until the socket has taken the output. Nothing more is read meanwhile.
+    /// Goes on with frames that were left when it is this connection's turn, and not until the socket has
+    /// taken the output. Nothing more is read meanwhile.
     private func takeUpBacklog() {
-        guard hasBacklog, !isBacklogScheduled, !isClosing, isWritable else {
+        guard hasBacklog, !isInLine, !isClosing, isWritable else {
             if isReadingPaused { adjustReading() }
             return
         }
-        isBacklogScheduled = true
+        isInLine = true
         adjustReading()
-        eventLoop.execute { [self] in
-            isBacklogScheduled = false
-            guard hasBacklog, !isClosing, isWritable else { return adjustReading() }
-            readBurst(ByteBuffer())
-            flushOutput()
-            takeUpBacklog()
-        }
+        turns.lineUp(self)
+    }
+
+    /// Goes on for as long as a turn is.
+    func takeTurn() {
+        isInLine = false
+        guard hasBacklog, !isClosing, isWritable else { return adjustReading() }
+        readBurst(ByteBuffer())
+        flushOutput()
+        takeUpBacklog()
     }
 
     @inline(__always)
@@ -404,7 +410,12 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     /// Reads on where the socket takes the output and every frame that was read has been answered.
     private func adjustReading() {
         guard let context else { return }
-        if isWritable { stuck = nil } else if stuck == nil { stuck = (.now(), bufferedBytes) }
+        if isWritable {
+            stuck = nil
+        } else if stuck == nil {
+            stuck = (.now(), bufferedBytes)
+            watchOutput()
+        }
         let pauses = !isWritable || hasBacklog
         guard pauses != isReadingPaused else { return }
         isReadingPaused = pauses
@@ -462,20 +473,22 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         sendAndClose(goaway)
     }
 
-    private func closing(_ reason: Wire.GoawayReason, _ message: String) {
+    /// - Parameter seconds: that the peer has to take what waits for it; nil: as long as a slow reader has.
+    private func closing(_ reason: Wire.GoawayReason, _ message: String, cutAfter seconds: Int? = nil) {
         core.metrics.closedConnections.count("\(reason)")
         core.logger.info("connection ended", metadata: ["connection": "\(id)", "reason": "\(message)"])
-        sendAndClose(Wire.Goaway(reason: reason, lastStream: state.lastStream, message: message))
+        sendAndClose(
+            Wire.Goaway(reason: reason, lastStream: state.lastStream, message: message), cutAfter: seconds)
     }
 
     /// Sends a goaway and closes.
-    func sendAndClose(_ goaway: Wire.Goaway) {
+    func sendAndClose(_ goaway: Wire.Goaway, cutAfter seconds: Int? = nil) {
         state.close()
         output.appendGoaway(goaway)
-        closeAfterFlush()
+        closeAfterFlush(cutAfter: seconds)
     }
 
-    private func closeAfterFlush() {
+    private func closeAfterFlush(cutAfter seconds: Int? = nil) {
         guard !isClosing else { return }
         isClosing = true
         let wasInBurst = isInBurst
@@ -487,7 +500,10 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         // Half-close first and read on for a moment: closing with unread input would reset the connection and
         // could take the goaway with it.
         let channel = context.channel
-        let cut = eventLoop.scheduleTask(in: .seconds(Int64(core.limits.slowReaderSeconds))) {
+        let patience = TimeAmount.seconds(Int64(seconds ?? core.limits.slowReaderSeconds))
+        let cut = eventLoop.scheduleTask(in: patience) {
+            // What the socket still holds is let go with it: nobody reads it.
+            (channel as? any SocketOptionProvider)?.setSoLinger(Self.abortively).whenFailure { _ in }
             channel.close(promise: nil)
         }
         // Succeeds once the socket has taken all output.
@@ -501,25 +517,20 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         context.close(mode: .output, promise: halfClosed)
     }
 
+    private static let abortively = linger(l_onoff: 1, l_linger: 0)
+
     // MARK: Liveness
 
     private func scheduleLivenessCheck() {
         let limits = core.limits
         // Closer where something is late already: what nobody has to wait for costs no time.
-        let isLate = frameBegan != nil || stuck != nil
-        let seconds =
-            isLate ? 1 : max(1, min(limits.idleSeconds / 2, limits.slowReaderSeconds, limits.frameSeconds))
+        let seconds = frameBegan != nil ? 1 : max(1, min(limits.idleSeconds / 2, limits.frameSeconds))
         eventLoop.scheduleTask(in: .seconds(Int64(seconds))) { [weak self] in self?.checkLiveness() }
     }
 
     private func checkLiveness() {
         guard !isClosing, context != nil else { return }
         let now = NIODeadline.now()
-        if isStuck(now) {
-            // It stands behind what is not read yet, and is cut off with it after as long again.
-            return closing(
-                .slowReader, "nothing was read for \(core.limits.slowReaderSeconds) s: read, or ask for less")
-        }
         if let frameBegan, !isReadingPaused, isTooSlow(unread?.readableBytes ?? 0, since: frameBegan, now) {
             return closing(
                 .idleTimeout,
@@ -535,6 +546,22 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
             flushOutput()
         }
         scheduleLivenessCheck()
+    }
+
+    /// Looks every second whether the socket takes the output that waits.
+    private func watchOutput() {
+        guard !isOutputWatched else { return }
+        isOutputWatched = true
+        eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in
+            guard let self else { return }
+            isOutputWatched = false
+            guard !isClosing, stuck != nil else { return }
+            guard isStuck(.now()) else { return watchOutput() }
+            // It stands behind what is not read yet, and is cut off with it.
+            closing(
+                .slowReader, "nothing was read for \(core.limits.slowReaderSeconds) s: read, or ask for less",
+                cutAfter: 1)
+        }
     }
 
     /// Whether the socket has taken too little of the output for too long.

@@ -2,6 +2,7 @@
 // stays for life on the event loop that it was given.
 
 import CPlatform
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -35,6 +36,10 @@ final class Listener: Sendable {
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                .tcpOption(.init(rawValue: TCP_NOTSENT_LOWAT)),
+                value: core.limits.unsentBytesMax
+            )
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 128 << 10))
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelOption(

@@ -58,13 +58,15 @@ public struct ServerConfiguration: Sendable {
         /// A connection that is silent for this long is pinged, and closed when silent for as long again.
         public var idleSeconds = 60
         /// Output waiting on one connection above which its requests are no longer read.
-        public var outputHighWatermarkBytes = 1 << 20
+        public var outputHighWatermarkBytes = 256 << 10
         /// Output waiting on one connection below which its requests are read again.
-        public var outputLowWatermarkBytes = 256 << 10
+        public var outputLowWatermarkBytes = 64 << 10
+        /// Output that the system holds for one connection before the peer's window has room for it.
+        public var unsentBytesMax = 128 << 10
         /// Output of one connection in one turn of its loop; the rest of what it asked waits for the next, so
         /// that one that asks much does not hold up the others.
         public var burstOutputBytes = 64 << 10
-        /// A peer that does not take waiting output for this long is told, and cut after as long again.
+        /// A peer that does not take waiting output for this long is told, and cut a second later.
         public var slowReaderSeconds = 4
         /// Time that a frame may take from its first byte to its last; longer where it comes fast enough.
         public var frameSeconds = 5

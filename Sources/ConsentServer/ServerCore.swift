@@ -63,7 +63,7 @@ final class ServerCore: Sendable {
     let identity: Identity
     let stateFolder: String
     let registerFigures = Mutex(RegisterFigures())
-    private let scratches = Mutex<[ObjectIdentifier: CheckScratch]>([:])
+    private let parts = Mutex<[ObjectIdentifier: (CheckScratch, LoopTurns)]>([:])
     let connections = Mutex<[UInt64: Connection]>([:])
     let onFatalError: @Sendable () -> Void
 
@@ -108,13 +108,13 @@ final class ServerCore: Sendable {
             sequence: index.publishedSequence, serverName: "consentd/\(Identity.version)")
     }
 
-    /// The working memory of a loop.
-    func scratch(of loop: any EventLoop) -> CheckScratch {
-        scratches.withLock { scratches in
-            if let scratch = scratches[ObjectIdentifier(loop)] { return scratch }
-            let scratch = CheckScratch()
-            scratches[ObjectIdentifier(loop)] = scratch
-            return scratch
+    /// What the connections of a loop share: its working memory, and whose turn it is.
+    func parts(of loop: any EventLoop) -> (scratch: CheckScratch, turns: LoopTurns) {
+        parts.withLock { parts in
+            if let known = parts[ObjectIdentifier(loop)] { return known }
+            let new = (CheckScratch(), LoopTurns(of: loop))
+            parts[ObjectIdentifier(loop)] = new
+            return new
         }
     }
 

@@ -76,7 +76,7 @@ import WireProtocol
             try await Task.sleep(for: .milliseconds(50))
         }
         #expect(try String(contentsOfFile: log, encoding: .utf8).contains("nothing was read for 5 s"))
-        // Cut 5 s after it was found out. Whoever reads up to the end until then finds the reason there.
+        // Cut a second after it was found out. Whoever reads up to the end until then finds the reason there.
         var last: FrameClient.Received?
         var count = 0
         while let frame = client.receive() {

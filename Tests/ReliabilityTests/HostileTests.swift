@@ -89,8 +89,8 @@ import Testing
             {
                 let sockets = try await onThread { try peers.askAndNeverRead(Self.sized(500)) }
                 let seconds = try await Self.gone(admin, downTo: ours, within: 30) ?? .infinity
-                // Some are accepted later than they connect, since the others keep the server busy.
-                #expect(seconds <= 25, "peers that never read: gone after \(seconds) s")
+                // The short form runs beside other suites, which keep the processor from it.
+                #expect(seconds <= (Self.percent < 50 ? 20 : 10), "peers that never read: gone after \(seconds) s")
                 withExtendedLifetime(sockets) {}
                 print("hostile: peers that never read are gone after \((seconds * 10).rounded() / 10) s")
             },
@@ -115,8 +115,8 @@ import Testing
             }
         }
         let memory = try #require(site.daemon.program.residentBytesMax) - before
-        // Each peer may hold its unread output, twice while it is handed over, and its last request.
-        let memoryMax = (64 << 20) + Self.sized(500) * (5 << 20) / 2
+        // Each peer may hold its unread output, twice while it is handed over, and its last requests.
+        let memoryMax = (64 + Self.sized(500)) << 20
         #expect(memory < memoryMax, "\(memory >> 20) MiB more than before the attacks")
 
         let figures = try await admin.stats()
