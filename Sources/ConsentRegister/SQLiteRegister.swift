@@ -28,6 +28,8 @@ public struct RegisterOptions: Sendable {
     public var defersReplay = false
     /// For the test of the tests alone: commits that do not wait for the disk lose events with the power.
     package var waitsForDisk = true
+    /// Likewise: a start that does not sync what a killed process has left tells of what may still be lost.
+    package var settlesLog = true
 
     /// The defaults.
     public init() {}
@@ -171,7 +173,7 @@ public final class SQLiteRegister: RegisterStore, @unchecked Sendable {
         self.logKey = logKey
         self.options = options
         writeAheadLog = WriteAheadLog(database)
-        try writeAheadLog.settle(database)
+        if options.settlesLog { try writeAheadLog.settle(database) }
         endMark = try EndMark(ofRegister: path, incarnation: incarnation, sequence: last)
         statements = try Statements(database)
         self.database = database

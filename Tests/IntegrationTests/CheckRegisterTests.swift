@@ -17,10 +17,7 @@ import Testing
         let folder = try TemporaryFolder()
         let state = folder.file("state")
         let daemon = try DaemonUnderTest(stateFolder: state, ["--init"])
-        var configuration = ConsentClient.Configuration()
-        let secret = try String(contentsOfFile: state + "/admin.token", encoding: .utf8)
-        configuration.credential = Array(secret.trimmingCharacters(in: .whitespacesAndNewlines).utf8)
-        let client = try await ConsentClient.connect(to: daemon.address, configuration: configuration)
+        let client = try await daemon.admin()
         let salon = try await Salon(client)
         for number in 0..<30 {
             _ = try await client.grant(salon.grant(["check\(number)@example.fr"], channels: [.email]))

@@ -91,12 +91,8 @@ import Testing
         let disk = try #require(try FragileDisk())
         let state = disk.folder.file("state")
         var daemon = try DaemonUnderTest(stateFolder: state, ["--init"])
-        let secret = try String(contentsOfFile: state + "/admin.token", encoding: .utf8)
         func connect() async throws -> ConsentClient {
-            var configuration = ConsentClient.Configuration()
-            configuration.credential = Array(secret.trimmingCharacters(in: .whitespacesAndNewlines).utf8)
-            configuration.attemptsMax = 1
-            return try await ConsentClient.connect(to: daemon.address, configuration: configuration)
+            try await daemon.admin { $0.attemptsMax = 1 }
         }
         var client = try await connect()
         let salon = try await Salon(client)
@@ -145,11 +141,7 @@ import Testing
         let state = disk.folder.file("state")
         var daemon = try DaemonUnderTest(stateFolder: state, ["--init"])
         func connect() async throws -> ConsentClient {
-            let token = try String(contentsOfFile: state + "/admin.token", encoding: .utf8)
-            var configuration = ConsentClient.Configuration()
-            configuration.credential = Array(token.trimmingCharacters(in: .whitespacesAndNewlines).utf8)
-            configuration.attemptsMax = 1
-            return try await ConsentClient.connect(to: daemon.address, configuration: configuration)
+            try await daemon.admin { $0.attemptsMax = 1 }
         }
         var client = try await connect()
         let salon = try await Salon(client)

@@ -120,7 +120,7 @@ import Testing
         let folder = try TemporaryFolder()
         let state = folder.file("state")
         let daemon = try DaemonUnderTest(stateFolder: state, ["--init"])
-        let client = try await ConsentClient.connect(to: daemon.address)
+        let client = try await daemon.admin()
         let salon = try await Salon(client)
         let granted = try await client.grant(salon.grant(["kept@example.fr"], channels: [.email]))
         daemon.program.standStill()

@@ -90,7 +90,9 @@ import Testing
                 let sockets = try await onThread { try peers.askAndNeverRead(Self.sized(500)) }
                 let seconds = try await Self.gone(admin, downTo: ours, within: 30) ?? .infinity
                 // The short form runs beside other suites, which keep the processor from it.
-                #expect(seconds <= (Self.percent < 50 ? 20 : 10), "peers that never read: gone after \(seconds) s")
+                #expect(
+                    seconds <= (Self.percent < 50 ? 20 : 10), "peers that never read: gone after \(seconds) s"
+                )
                 withExtendedLifetime(sockets) {}
                 print("hostile: peers that never read are gone after \((seconds * 10).rounded() / 10) s")
             },

@@ -1,5 +1,6 @@
 // The project's own programs, run as processes, from the folder that this test was built into.
 
+import ConsentClient
 import Foundation
 
 /// A running program.
@@ -145,6 +146,7 @@ public final class DaemonUnderTest: Sendable {
     public let program: ProgramUnderTest
     /// `HOST:PORT`.
     public let address: String
+    private let stateFolder: String
 
     /// Starts it and waits until it serves.
     /// - Parameters:
@@ -154,6 +156,7 @@ public final class DaemonUnderTest: Sendable {
         stateFolder: String, _ arguments: [String] = [], environment: [String: String] = [:],
         listen: String = "127.0.0.1:0", prelude: String? = nil
     ) throws {
+        self.stateFolder = stateFolder
         program = try ProgramUnderTest(
             "consentd", ["serve", "--state-dir", stateFolder, "--listen", listen, "--quiet"] + arguments,
             environment: environment, prelude: prelude)
@@ -162,6 +165,17 @@ public final class DaemonUnderTest: Sendable {
             throw DaemonError.didNotServe("exit \(end.code): \(end.errors)")
         }
         address = String(line.dropFirst("listening on ".count))
+    }
+
+    /// Connects with the admin token.
+    public func admin(
+        _ configure: (inout ConsentClient.Configuration) -> Void = { _ in }
+    ) async throws -> ConsentClient {
+        let token = try String(contentsOfFile: stateFolder + "/admin.token", encoding: .utf8)
+        var configuration = ConsentClient.Configuration()
+        configuration.credential = Array(token.trimmingCharacters(in: .whitespacesAndNewlines).utf8)
+        configure(&configuration)
+        return try await ConsentClient.connect(to: address, configuration: configuration)
     }
 
     /// Why a daemon did not serve.

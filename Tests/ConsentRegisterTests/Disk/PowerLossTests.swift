@@ -34,6 +34,13 @@ import Testing
                 + "\(trial.acknowledged) acknowledged events, 0 lost")
     }
 
+    @Test func startsThatDoNotSyncAreFoundOut() throws {
+        var trial = PowerLossTrial()
+        trial.settlesLog = false
+        for seed: UInt64 in 7..<12 { try trial.run(seed: seed, points: 240) }
+        #expect(trial.lossCount > 0, "what a killed process left survives: the test cannot see a loss")
+    }
+
     @Test func commitsThatDoNotWaitAreFoundOut() throws {
         var trial = PowerLossTrial()
         trial.waitsForDisk = false
@@ -45,6 +52,7 @@ import Testing
 /// Losses of power at all places of a workload, and what was found after them.
 struct PowerLossTrial {
     var waitsForDisk = true
+    var settlesLog = true
     private(set) var points = 0
     private(set) var secondLosses = 0
     private(set) var kills = 0
@@ -93,8 +101,11 @@ struct PowerLossTrial {
         }
 
         /// The register that a folder holds.
-        func opened(on disk: TestDisk) throws(RegisterError) -> SQLiteRegister {
-            try SQLiteRegister(path: disk.file("register.db"), keyring: keys.keyring, logKey: keys.logKey)
+        func opened(on disk: TestDisk, settlesLog: Bool = true) throws(RegisterError) -> SQLiteRegister {
+            var options = RegisterOptions()
+            options.settlesLog = settlesLog
+            return try SQLiteRegister(
+                path: disk.file("register.db"), keyring: keys.keyring, logKey: keys.logKey, options: options)
         }
     }
 
@@ -162,7 +173,7 @@ struct PowerLossTrial {
         let recorder = try DiskRecorder(disk)
         var acknowledged = record.marks[mark].acknowledged
         do {
-            let register = try record.opened(on: disk)
+            let register = try record.opened(on: disk, settlesLog: settlesLog)
             acknowledged.sequence = register.lastSequence
             acknowledged.head = try register.signedHead(now: .epoch)
             for change in recorder.changes {
