@@ -117,8 +117,8 @@ import Testing
 
     // MARK: The protocol by hand
 
-    /// Client name "hand": field 9, class 6.
-    private let helloBody: [UInt8] = [0x4e, 0, 4, 0, 0, 0] + Array("hand".utf8)
+    /// Versions 1 to 1: fields 1 and 2, class 1. Client name "hand": field 9, class 6.
+    private let helloBody: [UInt8] = [9, 0, 1, 0, 0x11, 0, 1, 0, 0x4e, 0, 4, 0, 0, 0] + Array("hand".utf8)
 
     private func bytes<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
         (0..<MemoryLayout<Number>.size).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }

@@ -70,7 +70,8 @@ struct HostilePeers: Sendable {
     /// Bytes of a preface and a hello.
     static let hello: [UInt8] = {
         var writer = FrameWriter(minimumCapacity: 512)
-        writer.appendPrefaceAndHello(Wire.Hello(clientName: "hostile"))
+        writer.appendPrefaceAndHello(
+            Wire.Hello(versionMin: Wire.protocolVersion, versionMax: Wire.protocolVersion, clientName: "hostile"))
         return writer.withBytes { Array($0) }
     }()
 

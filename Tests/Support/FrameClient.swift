@@ -44,6 +44,7 @@ package final class FrameClient {
         var writer = FrameWriter(minimumCapacity: 512)
         writer.appendPrefaceAndHello(
             Wire.Hello(
+                versionMin: Wire.protocolVersion, versionMax: Wire.protocolVersion,
                 featuresOptional: features, bodyBytesMax: UInt32(bodyBytesMax),
                 inFlightMax: UInt32(inFlightMax), clientName: clientName, credential: credential))
         socket.send(writer.withBytes { Array($0) })

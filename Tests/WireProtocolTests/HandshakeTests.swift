@@ -112,8 +112,8 @@ import WireProtocol
 
     @Test func aServerWithoutDeploymentTakesOnlyClientsThatNameNone() {
         let open = Handshake.ServerOffer()
-        let any = Wire.Hello()
-        let named = Wire.Hello(deployment: Self.home)
+        let any = Wire.Hello(versionMin: 1, versionMax: 1)
+        let named = Wire.Hello(versionMin: 1, versionMax: 1, deployment: Self.home)
         guard case .accept = Handshake.negotiate(any, server: open),
             case .reject(let goaway) = Handshake.negotiate(named, server: open)
         else {

@@ -35,7 +35,7 @@ import WireProtocol
             expected[name] = writer.array
         }
         let hello = Wire.Hello(
-            featuresOptional: Feature.compression | 1 << 40, bodyBytesMax: 4_194_304, inFlightMax: 1024,
+            versionMin: 1, versionMax: 1, featuresOptional: Feature.compression | 1 << 40, bodyBytesMax: 4_194_304, inFlightMax: 1024,
             schemaFingerprint: 0x1122_3344_5566_7788, clientName: "demo")
         write("hello") { writer in
             let frame = writer.beginFrame(.hello)
@@ -45,7 +45,7 @@ import WireProtocol
         let deployment = try #require(Wire.Bytes16(0..<16))
         let incarnation = try #require(Wire.Bytes16(16..<32))
         let welcome = Wire.Welcome(
-            features: Feature.compression, bodyBytesMax: 4_194_304, inFlightMax: 1024,
+            version: 1, features: Feature.compression, bodyBytesMax: 4_194_304, inFlightMax: 1024,
             schemaFingerprint: 0x1122_3344_5566_7788, deployment: deployment, keyEpoch: 1,
             incarnation: incarnation, sequence: 42, serverName: "consentd")
         write("welcome") { $0.appendWelcome(welcome) }

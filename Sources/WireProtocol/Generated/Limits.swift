@@ -5,11 +5,11 @@
 /// Messages, enums, methods and limits of the protocol `consent`.
 public enum Wire {
     /// Version of the protocol that this schema describes.
-    public static let protocolVersion: UInt16 = 0
+    public static let protocolVersion: UInt16 = 1
 
     /// FNV-1a (64 bits) over the canonical form of the schema: all that is on the wire, without the
     /// comments. Two programs with the same number were generated from the same layouts.
-    public static let schemaFingerprint: UInt64 = 0x4cea_58eb_5588_6dca
+    public static let schemaFingerprint: UInt64 = 0xc884_00f8_47d4_5501
 
     /// Limits that both sides keep.
     public enum Limits {
