@@ -49,12 +49,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private var isReadingPaused = false
     @exclusivity(unchecked) private var isClosing = false
     private var isInBurst = false
-    private var lastHeard = NIODeadline.now()
-    /// When the first bytes of the frame came that is not complete yet; nil: there is none.
-    private var frameBegan: NIODeadline?
-    /// When the socket last took enough of the output that waits, and how many bytes waited then; nil: it
-    /// takes what it is given.
-    private var stuck: (since: NIODeadline, bytes: Int)?
+    @exclusivity(unchecked) private var liveness: Liveness
     private var isOutputWatched = false
     private let burstBytesMax: Int
 
@@ -62,6 +57,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         self.core = core
         self.id = id
         self.eventLoop = eventLoop
+        liveness = Liveness(limits: core.limits, now: .now())
         catalogue = core.board.current
         (scratch, turns) = core.parts(of: eventLoop)
         gathered = scratch.gathered
@@ -81,7 +77,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func begin() {
-        lastHeard = .now()
+        liveness.heard(.now())
         guard core.connectionOpened(self) else {
             core.metrics.shed.count("connections")
             return sendAndClose(
@@ -116,7 +112,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosing else { return }
-        lastHeard = .now()
+        liveness.heard(.now())
         readBurst(unwrapInboundIn(data))
     }
 
@@ -137,9 +133,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
             if bytes.readableBytes > 0 { keep(bytes) }
         }
         if unread == nil || hasBacklog {
-            frameBegan = nil
-        } else if frameBegan == nil {
-            frameBegan = lastHeard
+            liveness.frameEnded()
+        } else {
+            liveness.frameWaits()
         }
         CheckHandler.answerGathered(self)
         isInBurst = false
@@ -171,7 +167,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
             fail(error)
         }
         let taken = reader.rebase()
-        if taken > 0 { frameBegan = nil }
+        if taken > 0 { liveness.frameEnded() }
         buffer.moveReaderIndex(forwardBy: taken)
         if isClosing { buffer.clear() }
     }
@@ -242,8 +238,10 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         switch Handshake.negotiate(hello, server: core.offer()) {
         case .reject(let goaway): sendAndClose(goaway)
         case .accept(let welcome):
-            guard let access = identify(hello) else { return }
-            self.access = access
+            switch Caller(hello, on: context?.channel, of: core) {
+            case .known(let access): self.access = access
+            case .turnedAway(let message): return turnAway(message)
+            }
             takeCatalogue()
             state.accept(Agreement(welcome))
             reader.bodyBytesMax = state.agreement.bodyBytesMax
@@ -253,39 +251,11 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    /// Finds out who the peer is; nil: it was told that it is not known.
-    private func identify(_ hello: Wire.Hello) -> Access? {
-        var certificate: String?
-        if let security = core.security, security.verifiesClients, let channel = context?.channel {
-            switch CertificateName.of(channel) {
-            case .name(let name): certificate = name
-            case .none: return turnAwayCaller("a client certificate is needed: --cert and --key")
-            case .ambiguous(let count):
-                return turnAwayCaller(
-                    "the client certificate has \(count) names: exactly one URI or DNS name must say who it is"
-                )
-            }
-        }
-        if let access = core.authorisation.access(
-            credential: hello.credential, certificate: certificate, clientName: hello.clientName)
-        {
-            return access
-        }
-        guard hello.credential.isEmpty else {
-            return turnAwayCaller("the credential is not known here: check the token file")
-        }
-        return turnAwayCaller(
-            certificate == nil
-                ? "a credential is needed here: connect with a token (--token-file)"
-                : "the certificate's name is in no entry of the credentials file: add it there")
-    }
-
-    private func turnAwayCaller(_ message: String) -> Access? {
+    private func turnAway(_ message: String) {
         core.metrics.refusedAccess.count("credential")
         core.logger.notice(
             "caller refused", metadata: ["audit": "hello", "connection": "\(id)", "reason": "\(message)"])
         sendAndClose(Wire.Goaway(reason: .badCredential, lastStream: 0, message: message))
-        return nil
     }
 
     /// Takes up the newest catalogue, as far as the client may see it.
@@ -411,16 +381,16 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private func adjustReading() {
         guard let context else { return }
         if isWritable {
-            stuck = nil
-        } else if stuck == nil {
-            stuck = (.now(), bufferedBytes)
+            liveness.outputTaken()
+        } else if !liveness.isOutputWaiting {
+            liveness.outputWaits(bufferedBytes, .now())
             watchOutput()
         }
         let pauses = !isWritable || hasBacklog
         guard pauses != isReadingPaused else { return }
         isReadingPaused = pauses
         // What was not read meanwhile is not the peer's delay.
-        if !pauses && frameBegan != nil { frameBegan = .now() }
+        if !pauses { liveness.readsAgain(.now()) }
         context.channel.setOption(.autoRead, value: !pauses).whenFailure { _ in }
     }
 
@@ -522,26 +492,16 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     // MARK: Liveness
 
     private func scheduleLivenessCheck() {
-        let limits = core.limits
-        // Closer where something is late already: what nobody has to wait for costs no time.
-        let seconds = frameBegan != nil ? 1 : max(1, min(limits.idleSeconds / 2, limits.frameSeconds))
-        eventLoop.scheduleTask(in: .seconds(Int64(seconds))) { [weak self] in self?.checkLiveness() }
+        eventLoop.scheduleTask(in: liveness.pause) { [weak self] in self?.checkLiveness() }
     }
 
     private func checkLiveness() {
         guard !isClosing, context != nil else { return }
         let now = NIODeadline.now()
-        if let frameBegan, !isReadingPaused, isTooSlow(unread?.readableBytes ?? 0, since: frameBegan, now) {
-            return closing(
-                .idleTimeout,
-                "a frame was not complete after \(core.limits.frameSeconds) s: send whole frames")
+        if let fault = liveness.inputFault(unread?.readableBytes ?? 0, isReading: !isReadingPaused, now) {
+            return closing(fault.reason, fault.message)
         }
-        let silent = now - lastHeard
-        let idle = TimeAmount.seconds(Int64(core.limits.idleSeconds))
-        if silent > idle + idle {
-            return closing(.idleTimeout, "nothing was heard for \(2 * core.limits.idleSeconds) s")
-        }
-        if silent > idle && state.phase == .open {
+        if liveness.isSilent(now) && state.phase == .open {
             output.appendFrame(.ping, value: 1)
             flushOutput()
         }
@@ -555,33 +515,10 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in
             guard let self else { return }
             isOutputWatched = false
-            guard !isClosing, stuck != nil else { return }
-            guard isStuck(.now()) else { return watchOutput() }
-            // It stands behind what is not read yet, and is cut off with it.
-            closing(
-                .slowReader, "nothing was read for \(core.limits.slowReaderSeconds) s: read, or ask for less",
-                cutAfter: 1)
+            guard !isClosing, liveness.isOutputWaiting else { return }
+            guard let fault = liveness.outputFault(bufferedBytes, .now()) else { return watchOutput() }
+            // What is said stands behind what is not read yet, and is cut off with it.
+            closing(fault.reason, fault.message, cutAfter: 1)
         }
-    }
-
-    /// Whether the socket has taken too little of the output for too long.
-    private func isStuck(_ now: NIODeadline) -> Bool {
-        guard let stuck else { return false }
-        let waiting = bufferedBytes
-        let silent = now - stuck.since
-        let wanted = silent.nanoseconds / 1_000_000 * Int64(core.limits.peerBytesPerSecondMin) / 1_000
-        if Int64(stuck.bytes - waiting) >= max(1, wanted) {
-            self.stuck = (now, waiting)
-            return false
-        }
-        return silent > .seconds(Int64(core.limits.slowReaderSeconds))
-    }
-
-    /// Whether a frame comes so slowly that its peer has no use for it, or means harm. A long one may take
-    /// its time.
-    private func isTooSlow(_ byteCount: Int, since began: NIODeadline, _ now: NIODeadline) -> Bool {
-        let spent = now - began
-        let wanted = spent.nanoseconds / 1_000_000 * Int64(core.limits.peerBytesPerSecondMin) / 1_000
-        return spent > .seconds(Int64(core.limits.frameSeconds)) && Int64(byteCount) < wanted
     }
 }

@@ -71,7 +71,8 @@ struct HostilePeers: Sendable {
     static let hello: [UInt8] = {
         var writer = FrameWriter(minimumCapacity: 512)
         writer.appendPrefaceAndHello(
-            Wire.Hello(versionMin: Wire.protocolVersion, versionMax: Wire.protocolVersion, clientName: "hostile"))
+            Wire.Hello(
+                versionMin: Wire.protocolVersion, versionMax: Wire.protocolVersion, clientName: "hostile"))
         return writer.withBytes { Array($0) }
     }()
 

@@ -35,7 +35,8 @@ import WireProtocol
             expected[name] = writer.array
         }
         let hello = Wire.Hello(
-            versionMin: 1, versionMax: 1, featuresOptional: Feature.compression | 1 << 40, bodyBytesMax: 4_194_304, inFlightMax: 1024,
+            versionMin: 1, versionMax: 1, featuresOptional: Feature.compression | 1 << 40,
+            bodyBytesMax: 4_194_304, inFlightMax: 1024,
             schemaFingerprint: 0x1122_3344_5566_7788, clientName: "demo")
         write("hello") { writer in
             let frame = writer.beginFrame(.hello)
