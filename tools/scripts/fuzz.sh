@@ -8,11 +8,11 @@
 #     sheet      the CSV of imports, its header and its rows
 #
 # Each target first has to find a fault that is planted in it, in FAULT_SECONDS (60) at most. Then it runs RUNS inputs,
-# or until its SECONDS are over, two targets at a time. Ends with a table, with the edges that the corpus reaches of
+# or until its seconds are over, two targets at a time. Ends with a table, with the edges that the corpus reaches of
 # each message type, and with `N passed, N failed`; a failed one says how to repeat it.
 #
 # ONLY=frames,schema    runs some                    SEED=     repeats a run
-# RUNS=                 inputs of each target        SECONDS_MAX= seconds of each at most (frames 280, messages 140, others 130)
+# RUNS=                 inputs of each target        SECONDS_MAX= seconds of each at most (280; messages 120, others 50)
 # KEEP=1                puts what is new into tools/fuzz/corpus, minimised; commit what it leaves there
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -134,7 +134,7 @@ for name in ${only//,/ }; do
     for input in "$work/failures/$name"/*; do
         [ -e "$input" ] || continue
         echo "  repeat: FUZZ_TARGET=$name SWIFT_BACKTRACE=enable=no $fuzz $input"
-        echo "  once it is mended: cp $input tools/fuzz/failures/$name/"
+        echo "  once it is mended: mkdir -p tools/fuzz/failures/$name && cp $input tools/fuzz/failures/$name/"
     done
 done
 case ,$only, in *,messages,*) edges_by_type || { echo "error: a message type was never decoded" >&2; failed=$((failed + 1)); } ;; esac
