@@ -140,6 +140,6 @@ done
 case ,$only, in *,messages,*) edges_by_type || { echo "error: a message type was never decoded" >&2; failed=$((failed + 1)); } ;; esac
 if [ -n "${KEEP:-}" ]; then for name in ${only//,/ }; do keep "$name" || failed=$((failed + 1)); done; fi
 
-echo "fuzz: $inputs inputs of $only, $failed failed"
+echo "fuzz: $inputs inputs, $passed targets passed, $failed failed"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
