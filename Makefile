@@ -1,9 +1,10 @@
 # consentd: every task of the project by name. `make` alone lists them.
 #
 # The recipes only call scripts of tools/scripts, so that each can be read, run and changed on its own.
-# Variables: PREFIX and DESTDIR (install), ONLY (bench, reliability), SEED (demo, reliability), ROUNDS (bench,
-# reliability), COMPARISONS, EVENTS, POINTS, FLIPS, REPLACEMENTS, FAULTS, SOAK_SECONDS and CALLS (reliability),
-# IMPORT_ROWS (bench, reliability), FILTER (test); RECIPIENTS, DURATION, SUSTAINED and FRESH (bench;
+# Variables: PREFIX and DESTDIR (install), ONLY (bench, reliability, fuzz), SEED (demo, reliability, fuzz), RUNS,
+# SECONDS_MAX, FAULT_SECONDS and KEEP (fuzz; tools/scripts/fuzz.sh), ROUNDS (bench, reliability), COMPARISONS,
+# EVENTS, POINTS, FLIPS, REPLACEMENTS, FAULTS, SOAK_SECONDS and CALLS (reliability), IMPORT_ROWS (bench,
+# reliability), FILTER (test); RECIPIENTS, DURATION, SUSTAINED and FRESH (bench;
 # tools/bench/README.md); CERTS, CLIENTS, NAMES and DAYS (dev-certs).
 
 PREFIX  ?= /usr/local
@@ -21,7 +22,7 @@ PROGRAMS := consentd consentctl consent-load
 export SWIFT ONLY SEED FILTER ROUNDS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test check generate format bench instructions reliability operations dev-certs \
+.PHONY: help deps build demo test check generate format bench instructions reliability fuzz operations dev-certs \
         install clean
 
 help: deps
@@ -59,6 +60,9 @@ instructions: build ## count the server's instructions a check under callgrind (
 
 reliability: build ## every fault test at full length: kills, power, disk, peers, time, overload (ONLY= SEED=)
 	@$(SCRIPTS)/reliability.sh
+
+fuzz: deps ## fuzz what reads bytes of others, with libFuzzer (ONLY= SEED= RUNS= SECONDS_MAX= KEEP=1)
+	@$(SCRIPTS)/fuzz.sh
 
 operations: build ## check unit, alerts, dashboard and metrics with the tools that will read them
 	@tools/operations/check.sh

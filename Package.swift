@@ -127,6 +127,14 @@ let package = Package(
         // Tests. They use `package` and `public`, so that they run in release too.
         .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),
         .target(name: "TestRandomness", path: "Tests/Randomness", swiftSettings: strict),
+        // What is fuzzed: by tools/fuzz under libFuzzer, by FuzzTests over the corpus.
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "TestRandomness", "CPlatform", "CZlib", "ConsentClient", "ConsentDomain", "ConsentIndex",
+                "ProtogenCore", "WireProtocol",
+            ],
+            path: "tools/fuzz/Targets", swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["ConsentServer", "ConsentClient", "WireProtocol", logging],
             path: "Tests/Support", swiftSettings: strict),
@@ -192,6 +200,9 @@ let package = Package(
                 "TestSupport", "ConsentClient", "ConsentDomain", "ConsentProof", "WireProtocol", "CSQLite",
                 "CScrub", "CPlatform", "Failpoint", "consentd", "consentctl", "consent-load",
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["TestRandomness", "FuzzTargets", "WireProtocol"],
             swiftSettings: strict),
         .testTarget(name: "HouseStyleTests", swiftSettings: strict),
     ]

@@ -43,7 +43,7 @@ enum SourceRules {
         }
         let comment = file.lines.prefix { $0.hasPrefix("//") && !$0.hasPrefix("// swift-tools-version") }
         let words = comment.joined(separator: " ").split { $0 == " " || $0 == "/" }
-        if file.path == "Package.swift" { return [] }
+        if file.path.hasSuffix("Package.swift") { return [] }
         return words.count >= 5
             ? []
             : [

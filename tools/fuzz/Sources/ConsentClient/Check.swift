@@ -1,0 +1,1 @@
+../../../../Sources/ConsentClient/Check.swift

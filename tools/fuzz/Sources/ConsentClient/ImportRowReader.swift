@@ -1,0 +1,1 @@
+../../../../Sources/ConsentClient/Tooling/ImportRowReader.swift
