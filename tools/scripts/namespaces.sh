@@ -141,5 +141,5 @@ expect "nor in plain" 0 "$(grep -c consentd_ "$folder/said")"
 stop_server TERM
 expect "SIGTERM ends the server" 0 "$server_code"
 
-echo "namespace: $passed of $((passed + failed)) as they should be, between two addresses on a network of their own"
+echo "namespace: $passed of $((passed + failed)) right, between two addresses on a network of their own"
 [ "$failed" -eq 0 ]
