@@ -23,7 +23,7 @@ export SWIFT ONLY SEED FILTER ROUNDS
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build demo test check generate format bench instructions reliability fuzz operations dev-certs \
-        install clean
+        sbom install clean
 
 help: deps
 	@printf 'consentd: a register of consents to marketing, and an index that answers from memory.\n\n'
@@ -70,9 +70,14 @@ operations: build ## check unit, alerts, dashboard and metrics with the tools th
 dev-certs: deps ## make an authority and certificates for trying out TLS (CERTS= CLIENTS= NAMES= DAYS=)
 	@$(SCRIPTS)/dev-certs.sh
 
-install: build ## copy the programs to PREFIX/bin (default /usr/local; DESTDIR= stages)
+sbom: build ## write the software bill of materials, CycloneDX in JSON, to .build/consentd.cdx.json
+	@$(SCRIPTS)/sbom.sh
+
+install: build ## copy programs, and bill of materials where made, to PREFIX (/usr/local; DESTDIR= stages)
 	install -d "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 $(addprefix $(BIN)/,$(PROGRAMS)) "$(DESTDIR)$(PREFIX)/bin/"
+	[ ! -e .build/consentd.cdx.json ] || \
+	    install -D -m 644 .build/consentd.cdx.json "$(DESTDIR)$(PREFIX)/share/consentd/consentd.cdx.json"
 
 clean: ## remove everything that was built, the demo's and the benchmark's data included
 	rm -rf .build

@@ -47,8 +47,8 @@ public enum TextRules {
         return false
     }
 
-    /// `+` and 8…15 digits, or a national number: exactly ten digits from 0, each with single separators at
-    /// the most.
+    /// `+` or `00` and 8…15 digits, or a national number: exactly ten digits from 0, each with single
+    /// separators at the most.
     static func holdsPhoneNumber(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         for (index, byte) in bytes.enumerated() {
@@ -61,6 +61,8 @@ public enum TextRules {
             let isBounded = end == bytes.count || !isAlphanumeric(bytes[end])
             if isPlus, (8...15).contains(digits) { return true }
             if !isPlus, digits == 10, isBounded { return true }
+            let isAbroad = index + 1 < end && bytes[index + 1] == UInt8(ascii: "0")
+            if !isPlus, isAbroad, (10...17).contains(digits), isBounded { return true }
         }
         return false
     }

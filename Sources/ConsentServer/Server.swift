@@ -53,6 +53,10 @@ public final class ConsentServer: Sendable {
         consent_raise_descriptor_limit()
     }
 
+    /// From now on a crash leaves nothing of this process's memory behind: addresses of requests are in it.
+    /// - Returns: whether the system agreed.
+    public static func forbidCrashDumps() -> Bool { consent_forbid_crash_dumps() == 0 }
+
     /// Starts a server. When this returns, it serves.
     /// - Parameters:
     ///   - onFatalError: called once, on another thread, when the register failed and the process has to end.

@@ -121,6 +121,12 @@ struct Serve: AsyncParsableCommand {
         }
         configuration.tls = try tls(settings)
         configuration.credentials = settings.text("credentials")
+        guard try settings.isOn("crash-dumps") || ConsentServer.forbidCrashDumps() else {
+            throw ServerFailure(
+                exitCode: 71,
+                message:
+                    "the system does not let a process forbid its core dumps: --crash-dumps starts anyway")
+        }
         for limit in ServerConfiguration.Limits.settable {
             guard let value = settings.limits[limit.name] else { continue }
             configuration.limits[keyPath: limit.path] = value.value

@@ -32,7 +32,7 @@ struct Settings {
         ("state-dir", nil), ("listen", "127.0.0.1:7447"), ("loops", nil), ("admin", nil),
         ("log-level", "info"),
         ("wait-lock", "false"), ("quiet", "false"), ("tls-cert", nil), ("tls-key", nil), ("client-ca", nil),
-        ("credentials", nil),
+        ("credentials", nil), ("crash-dumps", "false"),
     ]
 
     private(set) var values: [String: (text: String, origin: Origin)] = [:]
@@ -173,6 +173,10 @@ struct SettingFlags: ParsableArguments {
             "Who may call, and what each may do (0600). Read again on SIGHUP.", valueName: "file"))
     var credentials: String?
 
+    @Flag(
+        help: "Let a crash leave core dumps and reports, which hold addresses of requests. (default: no)")
+    var crashDumps = false
+
     @Option(
         help: ArgumentHelp("A limit, such as connections-max=100. May be repeated.", valueName: "name=number")
     )
@@ -185,6 +189,7 @@ struct SettingFlags: ParsableArguments {
                 "log-level": logLevel,
                 "wait-lock": waitLock ? "true" : nil, "quiet": quiet ? "true" : nil, "tls-cert": tlsCert,
                 "tls-key": tlsKey, "client-ca": clientCa, "credentials": credentials,
+                "crash-dumps": crashDumps ? "true" : nil,
             ], limitFlags: limit, file: config ?? ProcessInfo.processInfo.environment["CONSENTD_CONFIG"])
     }
 }

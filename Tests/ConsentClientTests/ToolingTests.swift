@@ -163,6 +163,7 @@ import Testing
         let table: [(String, column: Int, part: String)] = [
             ("grant,salon-lyon,email", 1, "no header"),
             (Self.header + ",colour", 12, "no column is called \"colour\""),
+            (Self.header + ",anna@example.fr", 12, "no column is called (not shown"),
             (Self.header + ",email", 12, "is there twice"),
             (Self.header.replacing(",phone", with: ""), 11, "phone is missing"),
         ]
@@ -174,6 +175,22 @@ import Testing
                 #expect(issue.line == 1)
                 #expect(issue.field.column == column)
                 #expect(issue.field.reason.contains(part), "\(issue)")
+            }
+        }
+    }
+
+    /// Columns in the wrong order put addresses where names are.
+    @Test func noErrorShowsAnAddress() throws {
+        let address = "anna@example.fr"
+        for column in 0..<11 {
+            var fields = ["grant", "salon-lyon", "email", "promotions", "b@example.org"]
+            fields += ["", "", "2026-03-29T10:15:30+02:00", "widget", "ticked-box", Self.notice]
+            for wrong in [address, "+33 6 12 34 56 78", "0612345678"] {
+                fields[column] = wrong
+                guard case .failure(let issues) = try Self.row(fields.joined(separator: ",")) else {
+                    continue
+                }
+                #expect(!issues.issues.contains { "\($0)".contains(wrong) }, "\(issues)")
             }
         }
     }

@@ -264,6 +264,7 @@ struct GateTests {
         ("jean%40example.com", true),
         ("@media", false), ("a@b", false), ("@ 14.30", false), ("v@.x", false), ("Prénom @home", false),
         ("+33612345678", true), ("+33 6 12 34 56 78", true), ("06 12 34 56 78", true), ("0612345678", true),
+        ("0033612345678", true), ("tel 0033 6 12 34 56 78", true), ("0000", false),
         ("06.12.34.56.78", true), ("tel 06-12-34-56-78.", true), ("12345678", false),
         ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0.6099.129 Safari/537.36", false),
         ("Version/0.0.12345.6789", false), ("192.168.10.0", false), ("2001:db8::", false),

@@ -136,6 +136,18 @@ struct BenchScriptTests {
         #expect((found["ratio"] is NSNull) == (row.line.contains("most") || row.line.contains("least")))
     }
 
+    @Test("what a check costs the server is compared round by round too")
+    func serverRatio() throws {
+        let costs: [(String, [Double])] = [("ours", [3, 6, 8]), ("peer", [1, 3, 2])]
+        let runs = costs.flatMap { side, seconds in
+            seconds.enumerated().map { "TLS\t\(side)\t\($0 + 1)\t100\t9\t\($1)\t\t1\tok" }
+        }
+        let result = try report("TLS|w|T1 in plain|checks/s|info||", runs: runs)
+        let found = try #require(result.rows.first?["cpuSecondsPerMillion"] as? [String: Any])
+        #expect(found["serverRatio"] as? [String: Double] == ["min": 2, "median": 3, "max": 4])
+        #expect(result.table.contains("2.00 - 3.00 - 4.00"))
+    }
+
     @Test(
         "a row with a failed run fails, whatever its figures; one whose generator was late does not count",
         arguments: [

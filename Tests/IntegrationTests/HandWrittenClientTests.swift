@@ -75,11 +75,11 @@ import Testing
             ),
             (
                 "an unknown required feature",
-                Array("CONSENT1".utf8) + frame(kind: 1, body: [0x1b, 0] + bytes(UInt64(1) << 20)), 3
+                Array("CONSENT1".utf8) + frame(kind: 1, body: Self.versions + [0x1b, 0] + bytes(UInt64(1) << 20)), 3
             ),
             (
                 "an unknown credential",
-                Array("CONSENT1".utf8) + frame(kind: 1, body: [0x56, 0, 3, 0, 0, 0, 1, 2, 3]), 5
+                Array("CONSENT1".utf8) + frame(kind: 1, body: Self.versions + [0x56, 0, 3, 0, 0, 0, 1, 2, 3]), 5
             ),
             ("a header checksum", hello + corrupted(ping, at: 12), 6),
             ("an unknown kind", hello + frame(kind: 77), 7),
@@ -117,8 +117,10 @@ import Testing
 
     // MARK: The protocol by hand
 
-    /// Versions 1 to 1: fields 1 and 2, class 1. Client name "hand": field 9, class 6.
-    private let helloBody: [UInt8] = [9, 0, 1, 0, 0x11, 0, 1, 0, 0x4e, 0, 4, 0, 0, 0] + Array("hand".utf8)
+    /// Versions 1 to 1: fields 1 and 2, class 1.
+    private static let versions: [UInt8] = [0x09, 0, 1, 0, 0x11, 0, 1, 0]
+    /// Client name "hand": field 9, class 6.
+    private let helloBody = versions + [0x4e, 0, 4, 0, 0, 0] + Array("hand".utf8)
 
     private func bytes<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
         (0..<MemoryLayout<Number>.size).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }

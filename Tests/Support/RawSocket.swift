@@ -34,7 +34,9 @@ public final class RawSocket: @unchecked Sendable {
 
     /// Sends all bytes; returns false when the peer has closed.
     @discardableResult
-    public func send(_ bytes: [UInt8]) -> Bool {
+    public func send(_ bytes: [UInt8]) -> Bool { Self.send(bytes, to: descriptor) }
+
+    static func send(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -60,6 +62,25 @@ public final class RawSocket: @unchecked Sendable {
         }
         return bytes
     }
+
+    /// Whatever comes next; nil at the end of the connection, however long it takes.
+    func receiveSome() -> [UInt8]? {
+        while true {
+            if let bytes = Self.receiveSome(descriptor) { return bytes }
+            // Nothing for the time that other calls wait is no end.
+            guard errno == EAGAIN else { return nil }
+        }
+    }
+
+    static func receiveSome(_ descriptor: Int32) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: 64 << 10)
+        errno = 0
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        return count > 0 ? Array(bytes[..<count]) : nil
+    }
+
+    /// Says that nothing more will be sent.
+    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Whether the peer closes without sending anything more.
     public func isAtEnd() -> Bool {

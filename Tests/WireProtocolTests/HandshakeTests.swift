@@ -205,7 +205,7 @@ import WireProtocol
         let hello = Handshake.hello(
             deployment: Self.home, clientName: "test client", credential: [1, 2, 3], using: &generator)
         var offer = Self.offer
-        offer.versions = 0...0
+        offer.versions = 1...1
         var client = FrameWriter()
         client.appendPrefaceAndHello(hello)
         var state = ServerConnectionState()

@@ -34,10 +34,10 @@ function median(id, side, column,    values, n) {
     return middle
 }
 
-function ratios(id, kind,    values, n, ours, peer) {
+function ratios(id, kind, column,    values, n, ours, peer) {
     for (n = 1; n <= round_count[id]; n++) {
-        ours = run[id, "ours", n, 4]
-        peer = run[id, "peer", n, 4]
+        ours = run[id, "ours", n, column]
+        peer = run[id, "peer", n, column]
         values[n] = ours + 0 == 0 || peer + 0 == 0 ? "" : kind == "faster" ? peer / ours : ours / peer
     }
     summary(values, round_count[id])
@@ -67,13 +67,13 @@ function text(s) { gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); return "\"" s "\
 function joined(list, item) { return list (list == "" ? "" : ",") item }
 
 # One row: a line of the table, a line of its costs, its part of the document.
-function report(id,    kind, ours, peer, busy, ratio, ratio_json, figure, said, name, part) {
+function report(id,    kind, ours, peer, busy, ratio, ratio_json, figure, said, name, part, cost, cost_json) {
     kind = row[id, 5]
     name = row[id, 3]
     ours = median(id, "ours", 4)
     peer = median(id, "peer", 4)
     busy = median(id, "peer", 8)
-    ratios(id, kind)
+    ratios(id, kind, 4)
     figure = kind == "most" || kind == "least" ? ours : middle
     ratio = "-"
     ratio_json = "null"
@@ -87,7 +87,11 @@ function report(id,    kind, ours, peer, busy, ratio, ratio_json, figure, said, 
         shown(peer), ratio, row[id, 6], row[id, 7], said
     if (markdown != "") print "| " id " | " row[id, 2] " | " shown(ours) " | " (name == "" ? "" : name ", " shown(peer)) \
         " | " ratio " | " row[id, 6] " | " row[id, 7] " | " said " |" > markdown
-    costs = costs sprintf("%-4s %17s %17s %17s %15s\n", id, pair(id, 6), pair(id, 5), pair(id, 7), pair(id, 8))
+    ratios(id, "", 6)
+    cost = low == "" ? "-" : sprintf("%.2f - %.2f - %.2f", low, middle, high)
+    cost_json = low == "" ? "null" : sprintf("{\"min\": %.4f, \"median\": %.4f, \"max\": %.4f}", low, middle, high)
+    costs = costs sprintf("%-4s %17s  %-21s %17s %17s %15s\n", id, pair(id, 6), cost, pair(id, 5), pair(id, 7),
+        pair(id, 8))
     part = "\n    {\"id\": " text(id) ", \"work\": " text(row[id, 2]) ", \"unit\": " text(row[id, 4])
     part = part ", \"ours\": " number(ours) ", \"peer\": " number(peer)
     part = part ", \"peerName\": " (name == "" ? "null" : text(name))
@@ -95,7 +99,8 @@ function report(id,    kind, ours, peer, busy, ratio, ratio_json, figure, said, 
     part = part ", \"floor\": " number(row[id, 6]) ", \"goal\": " number(row[id, 7])
     part = part ", \"cpuSecondsPerMillion\": {\"server\": " number(median(id, "ours", 6))
     part = part ", \"client\": " number(median(id, "ours", 5)) ", \"peerServer\": " number(median(id, "peer", 6))
-    part = part ", \"peerClient\": " number(median(id, "peer", 5)) "}"
+    part = part ", \"peerClient\": " number(median(id, "peer", 5))
+    part = part ", \"serverRatio\": " cost_json "}"
     part = part ", \"wireBytesPerCheck\": {\"ours\": " number(median(id, "ours", 7))
     part = part ", \"peer\": " number(median(id, "peer", 7)) "}"
     documents = joined(documents, part ", \"verdict\": " text(said) "}")
@@ -127,8 +132,8 @@ END {
         print "| --- | --- | --- | --- | --- | --- | --- | --- |" > markdown
     }
     for (n = 1; n <= row_count; n++) if (order[n] in ran) report(order[n])
-    printf "\nOurs : peer's, medians\n%-4s %17s %17s %17s %15s\n%s", "id", "server CPU s/M", "client CPU s/M",
-        "wire bytes each", "server busy", costs
+    printf "\nOurs : peer's, medians\n%-4s %17s  %-21s %17s %17s %15s\n%s", "id", "server CPU s/M", "ratio",
+        "client CPU s/M", "wire bytes each", "server busy", costs
     if (sweep_count) {
         printf "\nChecks a second by size of a batch, 50 requests in flight; the fastest is marked\n"
         printf "%7s %12s %12s %12s %12s\n", "batch", "consentd", "Redis MGET", "gRPC", "gRPC packed"

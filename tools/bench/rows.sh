@@ -21,6 +21,9 @@ rows=(
     "T6L|the same, on the client's event loop|gRPC C++ unary, 50 in flight|checks/s|ratio|8|11|default"
     "L1|T1 with 2 loops, both cores shared|T1 with 1 loop, a core each|checks/s|info|||default"
     "L4|T4 with 2 loops, both cores shared|T4 with 1 loop, a core each|checks/s|info|||default"
+    "TLS|T1 over TLS, certificates both ways|T1 in plain|checks/s|info|||default"
+    "TLSP|T4 over TLS|T4 in plain|checks/s|info|||default"
+    "TLSL|T5 over TLS|T5 in plain|checks/s|info|||default"
     "T7|resident bytes a contact point|Redis packed hashes|bytes|most|26|22|default"
     "T7S|resident bytes a contact point|Redis strings|bytes|info|||default"
     "T8|cold start to the first right answer|Redis RDB load|seconds|faster|5|12|default"
@@ -66,7 +69,7 @@ memcached_checks() {
     checks "$@" --peer memcached --peer-address "${address[memcached]}" --server-pid "${pids[memcached]}"
 }
 
-T1_ours() { checks "$1" "${batch_100[@]}"; }
+T1_ours() { checks "$@" "${batch_100[@]}"; }
 T1_peer() { redis_checks "$1" "${redis_100[@]}"; }
 T1S_ours() { T1_ours "$1"; }
 T1S_peer() {
@@ -81,9 +84,9 @@ T2P_ours() { T2_ours "$1"; }
 T2P_peer() { grpc_checks "$1" --batch 1000 --in-flight 16 --packed; }
 T3_ours() { checks "$1" "${batch_100[@]}" --keys raw; }
 T3_peer() { T1_peer "$1"; }
-T4_ours() { checks "$1" --connections 50 --in-flight 16; }
+T4_ours() { checks "$@" --connections 50 --in-flight 16; }
 T4_peer() { redis_checks "$1" --connections 50 --in-flight 16; }
-T5_ours() { checks "$1" --connections 50 --in-flight 1; }
+T5_ours() { checks "$@" --connections 50 --in-flight 1; }
 T5_peer() { redis_checks "$1" --connections 50 --in-flight 1; }
 T5M_ours() { T5_ours "$1"; }
 T5M_peer() { memcached_checks "$1" --connections 50 --in-flight 1; }
@@ -143,6 +146,27 @@ measure_under() {
     local side=$1 round=$2 id
     serve "$register" "$3" "$4"
     for id in L1 L4; do wanted "$id" && measure "$id" "$side" "$round"; done
+}
+
+# measure_tls : TLS, TLSP and TLSL. A server has TLS from its start, so the rows take turns under each.
+over_tls=(--ca "$folder/certs/ca.pem" --cert "$folder/certs/newsletter.pem" --key "$folder/certs/newsletter.key")
+TLS_ours() { T1_ours "$1" "${over_tls[@]}"; }
+TLS_peer() { T1_ours "$1"; }
+TLSP_ours() { T4_ours "$1" "${over_tls[@]}"; }
+TLSP_peer() { T4_ours "$1"; }
+TLSL_ours() { T5_ours "$1" "${over_tls[@]}"; }
+TLSL_peer() { T5_ours "$1"; }
+measure_tls() {
+    local round id
+    CERTS=$folder/certs tools/scripts/dev-certs.sh >"$folder/certs.log" 2>&1 ||
+        fail "no certificates were made: see $folder/certs.log"
+    for ((round = 1; round <= rounds; round++)); do
+        serve "$register" --loops 1 --tls-cert "$folder/certs/server.pem" --tls-key "$folder/certs/server.key" \
+            --client-ca "$folder/certs/ca.pem"
+        for id in TLS TLSP TLSL; do wanted "$id" && measure "$id" ours "$round"; done
+        serve "$register" --loops 1
+        for id in TLS TLSP TLSL; do wanted "$id" && measure "$id" peer "$round" && progress "$id" "$round"; done
+    done
 }
 
 # The sweep: 50 requests in flight, whatever the size of a batch.

@@ -59,7 +59,7 @@ stolen >"$folder/stolen.before"
 "$tools/calibrate" "$folder" >"$folder/calibration.json" || fail "the calibration failed"
 say "calibration: $(tr -d '{}"' <"$folder/calibration.json")"
 
-if wants T1 T1S T1M T2 T2P T3 T4 T5 T5M T5P T6 T6L L1 L4 SWEEP T7 T7S T8 T8R T9 T9P T9S T10; then
+if wants T1 T1S T1M T2 T2P T3 T4 T5 T5M T5P T6 T6L L1 L4 TLS TLSP TLSL SWEEP T7 T7S T8 T8R T9 T9P T9S T10; then
     fill_register
     serve "$register" --loops 1
     ctl stats --json >"$folder/population.json"
@@ -67,6 +67,7 @@ fi
 wants T1 T1S T1M T2 T2P T3 T4 T5 T5M T6 T6L && measure_checks
 wants SWEEP && measure_sweep
 wants L1 L4 && measure_loops
+wants TLS TLSP TLSL && measure_tls
 wants T7 T7S && measure_memory
 wants T8 T8R && on_all_cores measure_starts
 stop redis

@@ -23,13 +23,15 @@
 # drain: REPLACEMENTS (50) of the daemon. linearizability: FAULTS (60) kills and pauses. pause: 20 stops.
 # soak: SOAK_SECONDS (600) seconds. access: CALLS (100000) calls of clients with few rights.
 # fuzz: all fuzzers, as long as two cores take for 280 seconds (tools/scripts/fuzz.sh).
+# namespace: a server and its clients on two machines, as far as the kernel can pretend; needs root, and is left out
+# where that is missing and ONLY does not name it.
 # ONLY= names those to run; the line that begins with `tests=` lists them. Ends with a table and `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tools/scripts/packages.sh
 
 tests=${ONLY:-crash powerloss ioerr corrupt erasure import model race withdraw hostile drain overload pause limits soak \
-linearizability access fuzz}
+linearizability access fuzz$([ "$(id -u)" -ne 0 ] || echo " namespace")}
 kills=${ROUNDS:-100}
 rounds=${ROUNDS:-25}
 points=${POINTS:-3600}
@@ -156,6 +158,9 @@ for name in ${tests//,/ }; do
             ;;
         fuzz)
             run fuzz "Fuzzing what reads bytes of others" env ONLY= SEED="$seed" tools/scripts/fuzz.sh
+            ;;
+        namespace)
+            run namespace "A server on a network" tools/scripts/namespaces.sh
             ;;
         *)
             echo "error: ONLY=$name: see the top of $0" >&2

@@ -155,7 +155,7 @@ package struct ImportRowReader {
             } else {
                 add(
                     channels, record,
-                    "no channel \"\(name.prefix(40))\": it is one of \(Names.all(Names.channel))")
+                    "no channel \(Tooling.shown(name)): it is one of \(Names.all(Names.channel))")
             }
         }
         guard issues.count == before, !set.isEmpty else { return set }
@@ -210,7 +210,7 @@ package struct ImportRowReader {
         let name = text(column, record)
         if name.isEmpty { return nil }
         if let value = Names.value(name, nameOf) { return value }
-        add(column, record, "\"\(name.prefix(40))\" is not one of \(Names.all(nameOf))")
+        add(column, record, "unknown name \(Tooling.shown(name)): it is one of \(Names.all(nameOf))")
         return nil
     }
 
@@ -237,7 +237,7 @@ package struct ImportRowReader {
             } else {
                 add(
                     attestations, record,
-                    "\"\(name.prefix(40))\" is not one of \(Tooling.attestationNames)")
+                    "unknown name \(Tooling.shown(name)): it is one of \(Tooling.attestationNames)")
             }
         }
         guard issues.count == before, !set.isEmpty else { return set }

@@ -83,7 +83,7 @@ package struct ImportSheet: Sendable {
             guard Self.required.contains(name) || Self.optional.contains(name) else {
                 throw issue(
                     position + 1,
-                    "no column is called \"\(name.prefix(40))\"; columns are "
+                    "no column is called \(Tooling.shown(name)); columns are "
                         + (Self.required + Self.optional).joined(separator: ","))
             }
             guard places.updateValue(position, forKey: name) == nil else {
@@ -109,11 +109,24 @@ package struct SheetIssues: Error, Hashable, Sendable {
 
 /// Sentences that several commands share.
 package enum Tooling {
+    /// A word in quotes, for a sentence about it. Not one that could be an address in the wrong place, such
+    /// as the columns of a file without a header: names and codes have no at sign, and few digits.
+    static func shown(_ word: some StringProtocol) -> String {
+        let isName = word.utf8.allSatisfy { byte in
+            byte &- 48 < 10 || (byte | 0x20) &- 97 < 26 || byte == UInt8(ascii: "-")
+                || byte == UInt8(ascii: "_")
+        }
+        guard isName, word.utf8.count(where: { $0 &- 48 < 10 }) < 6 else {
+            return "(not shown: it could be an address)"
+        }
+        return "\"\(word.prefix(64))\""
+    }
+
     package static func noController(_ code: String) -> String {
-        "no controller \"\(code.prefix(64))\": see consentctl controller list"
+        "no controller \(shown(code)): see consentctl controller list"
     }
     package static func noPurpose(_ code: String) -> String {
-        "no purpose \"\(code.prefix(64))\": see consentctl purpose list"
+        "no purpose \(shown(code)): see consentctl purpose list"
     }
     package static let attestationNames = Names.attestations.map(\.name).joined(separator: ", ")
 }
