@@ -75,11 +75,13 @@ import Testing
             ),
             (
                 "an unknown required feature",
-                Array("CONSENT1".utf8) + frame(kind: 1, body: Self.versions + [0x1b, 0] + bytes(UInt64(1) << 20)), 3
+                Array("CONSENT1".utf8)
+                    + frame(kind: 1, body: Self.versions + [0x1b, 0] + bytes(UInt64(1) << 20)), 3
             ),
             (
                 "an unknown credential",
-                Array("CONSENT1".utf8) + frame(kind: 1, body: Self.versions + [0x56, 0, 3, 0, 0, 0, 1, 2, 3]), 5
+                Array("CONSENT1".utf8)
+                    + frame(kind: 1, body: Self.versions + [0x56, 0, 3, 0, 0, 0, 1, 2, 3]), 5
             ),
             ("a header checksum", hello + corrupted(ping, at: 12), 6),
             ("an unknown kind", hello + frame(kind: 77), 7),

@@ -242,7 +242,8 @@ final class CanaryDoors {
         var writer = FrameWriter(minimumCapacity: 512)
         writer.appendPrefaceAndHello(
             Wire.Hello(
-                versionMin: Wire.protocolVersion, versionMax: Wire.protocolVersion, featuresOptional: 0, bodyBytesMax: UInt32(Self.bodyBytesMax), inFlightMax: 100,
+                versionMin: Wire.protocolVersion, versionMax: Wire.protocolVersion, featuresOptional: 0,
+                bodyBytesMax: UInt32(Self.bodyBytesMax), inFlightMax: 100,
                 clientName: Canary.phones[1],
                 credential: credential))
         return writer.withBytes { Array($0) }
