@@ -100,6 +100,7 @@ public enum RegisterError: Error, Hashable, Sendable {
 
     private static let codeBusy: Int32 = 5
     private static let codeLocked: Int32 = 6
+    private static let codeNoMemory: Int32 = 7
     private static let codeInputOutput: Int32 = 10
     private static let codeCorrupt: Int32 = 11
     private static let codeFull: Int32 = 13
@@ -154,6 +155,8 @@ extension RegisterError: CustomStringConvertible {
         case .notForTests:
             "CONSENTD_FAILPOINT breaks a register on purpose, and this one was not made with --test-register: "
                 + "unset it"
+        case .sqlite(let failure) where failure.code == Self.codeNoMemory:
+            "there was no memory left while \(failure.action): give the process more, then start again"
         case .sqlite(let failure):
             "SQLite failed while \(failure.action) (\(failure.extendedCode): \(failure.message)): use "
                 + "libsqlite3 3.37 or later"

@@ -1,6 +1,7 @@
 // Goal: a server that has no descriptor left goes on serving those it has, takes no core for it, and accepts
-// again as soon as some have gone.
-// Method: a daemon under `ulimit -n 64`, more connections than that, processor time from /proc.
+// again as soon as some have gone; one that has no memory left ends, and nothing that it acknowledged is
+// lost. Method: a daemon under `ulimit -n 64`, more connections than that, processor time from /proc; another
+// under `ulimit -v`, filled until it ends, and examined.
 
 import ConsentClient
 import Foundation
@@ -46,6 +47,36 @@ import Testing
         await early.close()
         await site.stop()
         print("limits: 200 connections for 64 descriptors, \(Int(busy * 50)) % of a core, served again")
+    }
+
+    @Test func aServerWithoutMemoryLosesNothing() async throws {
+        let empty = try Site()
+        let usual = try #require(empty.daemon.program.virtualBytes)
+        await empty.stop()
+
+        let site = try Site(prelude: "ulimit -v \(usual / 1024 + 64 * 1024)")
+        let watcher = try await site.client { $0.attemptsMax = 1 }
+        let filling = try ProgramUnderTest(
+            "consent-load", ["seed", "--bulk", "--recipients", "1000000"] + site.server)
+        // What was acknowledged was published before, and what is published is on disk.
+        var published: UInt64 = 0
+        while let stats = try? await watcher.stats() {
+            published = stats.sequence
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        await watcher.close()
+        #expect(await filling.finished().code != 0 && published > 0)
+        #expect(
+            await site.daemon.program.finished().code != 0, "it ends by itself, and not as if all were well")
+
+        site.daemon = try site.start()
+        let later = try await site.client()
+        #expect(try await later.stats().sequence >= published)
+        await later.close()
+        await site.stop()
+        let examined = try await ProgramUnderTest("consentd", ["check-register", "--state-dir", site.state])
+            .finished()
+        #expect(examined.code == 0, "\(examined.output) \(examined.errors)")
     }
 
     @Test func aProgramThatSpinsIsFound() async throws {

@@ -65,11 +65,7 @@ final class Site: @unchecked Sendable {
     func client(
         _ configure: (inout ConsentClient.Configuration) -> Void = { _ in }
     ) async throws -> ConsentClient {
-        var configuration = ConsentClient.Configuration()
-        let token = try String(contentsOfFile: tokenFile, encoding: .utf8)
-        configuration.credential = Array(token.trimmingCharacters(in: .whitespacesAndNewlines).utf8)
-        configure(&configuration)
-        return try await ConsentClient.connect(to: address, configuration: configuration)
+        try await daemon.admin(configure)
     }
 
     /// Fills the register with a population that `consent-load check --verify` knows.

@@ -72,6 +72,9 @@ public final class ProgramUnderTest: @unchecked Sendable {
     /// The memory that the program has now, in bytes, as Linux tells while it runs; nil elsewhere.
     public var residentBytes: Int? { bytes(of: "VmRSS:") }
 
+    /// The addresses that the program has taken, in bytes, as Linux tells while it runs; nil elsewhere.
+    public var virtualBytes: Int? { bytes(of: "VmSize:") }
+
     private func bytes(of field: String) -> Int? {
         guard let status = try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8),
             let line = status.split(separator: "\n").first(where: { $0.hasPrefix(field) }),
