@@ -22,6 +22,7 @@
 # hostile: 1,000 peers that dribble, 500 that never read, 10,000 connects, 1,000,000 wrong frames drawn from SEED.
 # drain: REPLACEMENTS (50) of the daemon. linearizability: FAULTS (60) kills and pauses. pause: 20 stops.
 # soak: SOAK_SECONDS (600) seconds. access: CALLS (100000) calls of clients with few rights.
+# tsan: suites under the thread sanitizer (tools/scripts/thread-sanitizer.sh).
 # fuzz: all fuzzers, as long as two cores take for 280 seconds (tools/scripts/fuzz.sh).
 # namespace: a server and its clients on two machines, as far as the kernel can pretend; needs root, and is left out
 # where that is missing and ONLY does not name it.
@@ -31,7 +32,7 @@ cd "$(dirname "$0")/../.."
 . tools/scripts/packages.sh
 
 tests=${ONLY:-crash powerloss ioerr corrupt erasure import model race withdraw hostile drain overload pause limits soak \
-linearizability access fuzz$([ "$(id -u)" -ne 0 ] || echo " namespace")}
+linearizability access fuzz tsan$([ "$(id -u)" -ne 0 ] || echo " namespace")}
 kills=${ROUNDS:-100}
 rounds=${ROUNDS:-25}
 points=${POINTS:-3600}
@@ -155,6 +156,9 @@ for name in ${tests//,/ }; do
         access)
             run_test access "Calling what one may not, $calls times" FILTER=IntegrationTests.AccessMatrixTests \
                 CONSENTD_ACCESS_CALLS="$calls" CONSENTD_ACCESS_SEED="$seed"
+            ;;
+        tsan)
+            run tsan "Suites under the thread sanitizer" tools/scripts/thread-sanitizer.sh
             ;;
         fuzz)
             run fuzz "Fuzzing what reads bytes of others" env ONLY= SEED="$seed" tools/scripts/fuzz.sh
