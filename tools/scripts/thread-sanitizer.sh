@@ -8,7 +8,7 @@
 #   - whatever connects a client: Swift 6.3 tells the sanitizer of each `inout` access, also of an empty struct such as
 #     SystemRandomNumberGenerator, which has no address; the sanitizer then reads at a wild one, and the process ends;
 #     and it takes a task's frame, used again after a continuation, for a race, as it cannot see into the task's queue;
-#   - suites that walk thousands of faults or random cases in one thread, which take many minutes and race nothing;
+#   - suites that walk thousands of faults or random cases, which take many minutes under it;
 #   - what counts time, memory or allocations, and what starts programs.
 # FILTER= runs others. Builds in a folder of its own. `make reliability ONLY=tsan` runs this.
 set -uo pipefail
