@@ -28,7 +28,7 @@ final class Listener: Sendable {
     ) async throws -> Listener {
         let numbers = ConnectionNumbers()
         let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.backlog, value: CInt(core.limits.acceptQueueMax))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -53,6 +53,9 @@ public struct ServerConfiguration: Sendable {
     public struct Limits: Sendable {
         /// Connections open at once; further ones get a goaway.
         public var connectionsMax = 4_096
+        /// Connections that the system holds until they are accepted. The kernel drops what comes above, and such a
+        /// client tries again after 1, 3, 7 and 15 s. It caps this number by `net.core.somaxconn`, 4096 as it comes.
+        public var acceptQueueMax = 4_096
         /// Time from accept to the end of the handshake.
         public var handshakeSeconds = 5
         /// A connection that is silent for this long is pinged, and closed when silent for as long again.
@@ -132,6 +135,7 @@ public struct ServerConfiguration: Sendable {
         /// The limits that the operator may set.
         public static let settable = [
             Settable(name: "connections-max", path: \.connectionsMax, range: 1...1_000_000),
+            Settable(name: "accept-queue-max", path: \.acceptQueueMax, range: 1...65_535),
             Settable(name: "handshake-seconds", path: \.handshakeSeconds, range: 1...300),
             Settable(name: "idle-seconds", path: \.idleSeconds, range: 1...86_400),
             Settable(name: "frame-seconds", path: \.frameSeconds, range: 1...3_600),
@@ -151,7 +155,8 @@ public struct ServerConfiguration: Sendable {
         public static var summary: String {
             let limits = Limits()
             return """
-                \(limits.connectionsMax) connections; \(limits.handshakeSeconds) s for a handshake; a silent \
+                \(limits.connectionsMax) connections, and \(limits.acceptQueueMax) that wait to be accepted; \
+                \(limits.handshakeSeconds) s for a handshake; a silent \
                 connection is pinged after \(limits.idleSeconds) s and closed after twice that; a peer that does \
                 not take \(limits.outputHighWatermarkBytes >> 10) KiB of answers for \
                 \(limits.slowReaderSeconds) s is closed, and so is one that takes more than \
