@@ -9,7 +9,8 @@
 #
 # Each target first has to find a fault that is planted in it, in FAULT_SECONDS (60) at most. Then it runs RUNS inputs,
 # or until its seconds are over, two targets at a time. Ends with a table, with the edges that the corpus reaches of
-# each message type, and with `N passed, N failed`; a failed one says how to repeat it.
+# each message type, and with `N passed, N failed`; a failed one says how to repeat it. The frames are those whose header
+# had its checksum; each is read twice, in two cuts.
 #
 # ONLY=frames,schema    runs some                    SEED=     repeats a run
 # RUNS=                 inputs of each target        SECONDS_MAX= seconds of each at most (280; messages 120, others 50)
@@ -51,7 +52,7 @@ planted() {
 # fuzz_target TARGET: the planted fault, then the run. Leaves a line of the table in work/TARGET.row.
 fuzz_target() {
     local name=$1 log=$work/$1.log code found began=$SECONDS
-    local runs past edges rate share verdict=ok crashes=0
+    local runs past frames edges rate share verdict=ok crashes=0
     mkdir -p "$work/corpus/$name" "$work/seeds/$name" "$work/planted-corpus/$name" "$work/failures/$name"
     FUZZ_TARGET=$name FUZZ_SEEDS=$work/seeds/$name "$fuzz" || return 1
     found=$(planted "$name")
@@ -65,7 +66,8 @@ fuzz_target() {
         -print_final_stats=1 "$work/corpus/$name" "${kept[@]}" >"$log" 2>&1
     code=$?
     runs=$(sed -n "s/^fuzz: $name runs=\([0-9]*\) past=.*/\1/p" "$log")
-    past=$(sed -n "s/^fuzz: $name runs=.* past=\([0-9]*\)$/\1/p" "$log")
+    past=$(sed -n "s/^fuzz: $name runs=.* past=\([0-9]*\) .*/\1/p" "$log")
+    frames=$(sed -n "s/^fuzz: $name runs=.* frames=\([0-9]*\)$/\1/p" "$log")
     edges=$(grep -o 'cov: [0-9]*' "$log" | tail -n 1 | tr -dc 0-9)
     rate=$((${runs:-0} / (SECONDS > began ? SECONDS - began : 1)))
     share=$((${past:-0} * 100 / (${runs:-0} > 0 ? runs : 1)))
@@ -75,8 +77,8 @@ fuzz_target() {
         crashes=1
         verdict="FAILED: $(grep -m 1 -E '^finding: |ERROR: ' "$log")"
     fi
-    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "${runs:-0}" "$rate" "$share" "${edges:-0}" "${found:--}" \
-        "$crashes" "$verdict" >"$work/$name.row"
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "${runs:-0}" "${frames:-0}" "$rate" "$share" \
+        "${edges:-0}" "${found:--}" "$crashes" "$verdict" >"$work/$name.row"
     echo "$name: ${runs:-0} inputs, $rate a second, ${edges:-0} edges, $verdict" >&2
 }
 
@@ -120,16 +122,19 @@ for lane in "frames" "messages snapshot schema sheet"; do
 done
 wait "${pids[@]}"
 
-passed=0 failed=0 inputs=0
-printf '\n%-10s %12s %9s %8s %7s %14s %8s  %s\n' target inputs a_second past_% edges planted_found crashes verdict
+passed=0 failed=0 inputs=0 all_frames=0
+printf '\n%-10s %12s %12s %9s %8s %7s %14s %8s  %s\n' \
+    target inputs frames a_second past_% edges planted_found crashes verdict
 for name in ${only//,/ }; do
-    if ! IFS=$'\t' read -r _ runs rate share edges found crashes verdict <"$work/$name.row"; then
+    if ! IFS=$'\t' read -r _ runs frames rate share edges found crashes verdict <"$work/$name.row"; then
         echo "error: ONLY=$name did not run; the targets are at the top of $0" >&2
         failed=$((failed + 1))
         continue
     fi
-    printf '%-10s %12s %9s %8s %7s %14s %8s  %s\n' "$name" "$runs" "$rate" "$share" "$edges" "$found" "$crashes" "$verdict"
+    printf '%-10s %12s %12s %9s %8s %7s %14s %8s  %s\n' "$name" "$runs" "$frames" "$rate" "$share" "$edges" "$found" \
+        "$crashes" "$verdict"
     inputs=$((inputs + runs))
+    all_frames=$((all_frames + frames))
     if [ "$verdict" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
     for input in "$work/failures/$name"/*; do
         [ -e "$input" ] || continue
@@ -140,6 +145,6 @@ done
 case ,$only, in *,messages,*) edges_by_type || { echo "error: a message type was never decoded" >&2; failed=$((failed + 1)); } ;; esac
 if [ -n "${KEEP:-}" ]; then for name in ${only//,/ }; do keep "$name" || failed=$((failed + 1)); done; fi
 
-echo "fuzz: $inputs inputs, $passed targets passed, $failed failed"
+echo "fuzz: $inputs inputs, $all_frames frames in them, $passed targets passed, $failed failed"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

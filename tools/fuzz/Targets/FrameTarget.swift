@@ -41,7 +41,7 @@ package enum FrameTarget: FuzzTarget {
             let place = zip(whole.steps, cut.steps).prefix { $0 == $1 }.count
             throw Finding("step \(place) differs where the bytes come in pieces")
         }
-        return (Outcome(isPast: whole.isPast), whole.inflatedBytes)
+        return (Outcome(isPast: whole.isPast, frameCount: whole.frameCount), whole.inflatedBytes)
     }
 
     private static func intake(_ options: UInt8) -> ServerIntake {

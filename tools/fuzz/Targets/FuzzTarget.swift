@@ -21,6 +21,8 @@ package struct Finding: Error, Hashable, Sendable, CustomStringConvertible {
 package struct Outcome: Hashable, Sendable {
     /// It got past what keeps damage out: all checksums; of formats without any, the reader took it.
     package var isPast = false
+    /// Frames whose header had its checksum; 0 of what has no frames.
+    package var frameCount = 0
     /// The message type that it was read as, as a place in `Wire.messages`.
     package var messageType: Int?
 }

@@ -21,6 +21,8 @@ final class ServerIntake {
     private(set) var steps: [Step] = []
     /// A frame came through whose header and body both had their checksum.
     private(set) var isPast = false
+    /// Frames whose header had its checksum.
+    private(set) var frameCount = 0
     /// A compressed payload of this many bytes came through.
     private(set) var inflatedBytes = 0
 
@@ -102,6 +104,7 @@ final class ServerIntake {
 
     private func received(_ header: FrameHeader, _ body: RawSpan) throws(Finding) {
         steps.append(.frame(header))
+        frameCount += 1
         try checkHeader(header)
         if header.flags.contains(.bodyChecksum), (try? header.verifyBody(body)) != nil { isPast = true }
         let action = state.received(header)

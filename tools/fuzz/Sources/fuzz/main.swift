@@ -4,7 +4,7 @@
 //
 // FUZZ_SEEDS=FOLDER writes the target's seeds there and ends. FUZZ_FAULT=1 plants a fault that it must find.
 // FUZZ_REPAIR=0 leaves checksums as mutations leave them. FUZZ_EDGES=1 counts the edges of each message type.
-// Its last line is `fuzz: NAME runs=N past=N`.
+// Its last line is `fuzz: NAME runs=N past=N frames=N`.
 
 import CFuzzer
 import Foundation
@@ -19,12 +19,14 @@ struct Session {
     var edges: EdgesByType?
     var runs = 0
     var past = 0
+    var frames = 0
 
     mutating func run(_ bytes: UnsafeRawBufferPointer) throws(Finding) {
         let input = bytes.bytes
         let outcome = hasFault ? try PlantedFault.run(target, input) : try target.run(input)
         runs += 1
         if outcome.isPast { past += 1 }
+        frames += outcome.frameCount
         edges?.count(outcome)
     }
 }
@@ -82,7 +84,7 @@ public func mutateInput(
 
 atexit {
     session.edges?.print()
-    print("fuzz: \(session.target.name) runs=\(session.runs) past=\(session.past)")
+    print("fuzz: \(session.target.name) runs=\(session.runs) past=\(session.past) frames=\(session.frames)")
     fflush(nil)
 }
 var argumentCount = CommandLine.argc
