@@ -141,7 +141,7 @@ extension RegisterError: CustomStringConvertible {
             }
                 ?? "register.db-mark is damaged, so nobody can tell whether event \(last) is the last one")
                 + ": restore the last backup, with a journal if there is one; or go on with what is there: "
-                + "consentd restore --accept-loss"
+                + "consentd restore --state-dir DIR --accept-loss"
         case .otherRecipientKey:
             "the recipient key (or the normalisation of addresses) is not the one that this register was "
                 + "made with, or that of a later epoch is missing, so that refusals in it would not be found: put "

@@ -38,7 +38,8 @@ import Testing
         let error = #expect(throws: RegisterError.lostEnd(marked: 3, last: 2)) { try test.register }
         let why = "\(try #require(error))"
         #expect(
-            why.contains("restore the last backup") && why.contains("consentd restore --accept-loss"),
+            why.contains("restore the last backup")
+                && why.contains("consentd restore --state-dir DIR --accept-loss"),
             "\(why)")
         // It stays refused, and what was in the log stays there.
         #expect(throws: RegisterError.lostEnd(marked: 3, last: 2)) { try test.register }

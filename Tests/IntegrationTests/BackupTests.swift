@@ -9,17 +9,6 @@ import Testing
 import WireProtocol
 
 @Suite struct BackupTests {
-    private func connect(
-        _ address: String, _ state: String,
-        _ configure: (inout ConsentClient.Configuration) -> Void = { _ in }
-    ) async throws -> ConsentClient {
-        let token = try String(contentsOfFile: state + "/admin.token", encoding: .utf8)
-        var configuration = ConsentClient.Configuration()
-        configuration.credential = Array(token.trimmingCharacters(in: .whitespacesAndNewlines).utf8)
-        configure(&configuration)
-        return try await ConsentClient.connect(to: address, configuration: configuration)
-    }
-
     /// A new folder with the key files of another.
     private func keys(of state: String, in path: String) throws -> String {
         try FileManager.default.createDirectory(
@@ -41,7 +30,7 @@ import WireProtocol
         let state = folder.file("state")
         var daemon = try DaemonUnderTest(stateFolder: state, ["--init"])
         let address = daemon.address
-        let client = try await connect(address, state) { $0.reconnectBase = .milliseconds(5) }
+        let client = try await daemon.admin { $0.reconnectBase = .milliseconds(5) }
         let salon = try await Salon(client)
         _ = try await client.grant(
             salon.grant(["kept@example.fr", "+33612345678"], channels: [.email, .sms]))
@@ -70,7 +59,7 @@ import WireProtocol
         await #expect(throws: ConsentClientError.self) { _ = try await client.stats(timeout: .seconds(2)) }
         await client.close()
 
-        let fresh = try await connect(address, restored)
+        let fresh = try await daemon.admin()
         let stats = try await fresh.stats()
         #expect(stats.incarnation != before.incarnation && stats.sequence < before.sequence)
         #expect(stats.state == .notServing)
@@ -114,7 +103,7 @@ import WireProtocol
             "consentd", ["restore", file, "--state-dir", accepted, "--accept-loss"])
         #expect(loss.code == 0, "\(loss.errors)")
         daemon = try DaemonUnderTest(stateFolder: accepted)
-        let last = try await connect(daemon.address, accepted)
+        let last = try await daemon.admin()
         #expect(try await last.stats().state == .serving)
         #expect(await last.check(salon.question(.email), .address("kept@example.fr")).reason == .consent)
         #expect(await last.check(salon.question(.sms), .address("+33612345678")).reason == .consent)

@@ -139,7 +139,8 @@ import Testing
         #expect(refused.code == 78, "\(refused)")
         #expect(refused.errors.contains("event \(withdrawal.sequence) was committed"), "\(refused.errors)")
         #expect(refused.errors.contains("ends with event \(last)"), "\(refused.errors)")
-        #expect(refused.errors.contains("consentd restore --accept-loss"), "\(refused.errors)")
+        #expect(
+            refused.errors.contains("consentd restore --state-dir DIR --accept-loss"), "\(refused.errors)")
 
         let accepted = try ProgramUnderTest.run(
             "consentd", ["restore", "--state-dir", state, "--accept-loss"])
