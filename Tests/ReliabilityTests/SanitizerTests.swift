@@ -1,13 +1,13 @@
-// Goal: the thread sanitizer sees what it is run for: a test of that test.
-// Method: a data race, planted here and nowhere else. tools/scripts/thread-sanitizer.sh runs it first,
-// through the same build and options as the suites, and wants a report of it. Without
-// CONSENTD_SANITIZER_FAULT=thread there is none.
+// Goal: the sanitizers see what they are run for: a test of that test.
+// Method: a data race and a read past the end, planted here and nowhere else. tools/scripts/sanitizer.sh runs
+// them first, through the same build and options as the suites, and wants a report. Without
+// CONSENTD_SANITIZER_FAULT there is neither.
 
 import Foundation
 import Synchronization
 import Testing
 
-private let isRacing = ProcessInfo.processInfo.environment["CONSENTD_SANITIZER_FAULT"] == "thread"
+private let fault = ProcessInfo.processInfo.environment["CONSENTD_SANITIZER_FAULT"]
 
 @Suite struct SanitizerTests {
     /// A number that nobody owns, and how many threads are about to write it.
@@ -17,7 +17,7 @@ private let isRacing = ProcessInfo.processInfo.environment["CONSENTD_SANITIZER_F
     }
 
     /// Each thread waits for the other before it writes. Relaxed, so that nothing but time orders them.
-    @Test(.enabled(if: isRacing)) func twoThreadsWriteOneNumber() {
+    @Test(.enabled(if: fault == "thread")) func twoThreadsWriteOneNumber() {
         let shared = Shared()
         let ended = DispatchSemaphore(value: 0)
         shared.number.initialize(to: 0)
@@ -32,5 +32,14 @@ private let isRacing = ProcessInfo.processInfo.environment["CONSENTD_SANITIZER_F
         for _ in 0..<2 { ended.wait() }
         #expect(1...2 ~= shared.number.pointee)
         shared.number.deallocate()
+    }
+
+    /// How far is known to nobody before it runs.
+    @Test(.enabled(if: fault == "address")) func oneBytePastTheEndIsRead() {
+        let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: 16)
+        bytes.initialize(repeating: 1, count: 16)
+        let place = Atomic<Int>(16).load(ordering: .relaxed)
+        #expect(bytes[place] != 1)
+        bytes.deallocate()
     }
 }

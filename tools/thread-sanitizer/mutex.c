@@ -3,7 +3,7 @@
 // The sanitizer understands the mutex as long as one thread alone wants it: that is an atomic exchange,
 // compiled into the project's own code. Who has to wait calls `_lockSlow` of libswiftSynchronization, which
 // is not instrumented: it spins, then lets the kernel hand the lock on. So each hand-over looks like a race
-// on what the mutex guards. Preloaded (tools/scripts/thread-sanitizer.sh), this stands before the slow
+// on what the mutex guards. Preloaded (tools/scripts/sanitizer.sh), this stands before the slow
 // functions and tells the sanitizer of both ends.
 //
 // Invariant: nothing is hidden that the mutex does not order: who takes it is told to have seen what was done
