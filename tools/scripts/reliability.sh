@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # The long tests: `crash` kills the server under write load again and again, and between two steps at places that
 # have names, and audits the register after each restart; `powerloss` loses what was not synced at thousands of
-# places of a workload; `ioerr` fails each of its calls to a file; `corrupt` changes bytes of the files; `erasure` does so under erasures, and searches the files for what was erased; `import` kills either side of
-# an import, and finishes it by the same command; `model` holds fold, index and the questions about the past against
-# a naive model of the law; `race` lets readers race the index's writer; `withdraw` times withdrawals beside a dump.
+# places of a workload; `ioerr` fails each of its calls to a file; `corrupt` changes bytes of the files; `erasure` kills
+# under erasures, and searches the files for what was erased; `import` kills either side of an import, and finishes it
+# by the same command; `model` holds fold, index and the questions about the past against a naive model of the law;
+# `race` lets readers race the index's writer; `withdraw` times withdrawals beside a dump; `access` calls what one may
+# not.
 # Of the network and of time: `hostile` sets peers that mean harm beside good ones; `drain` replaces the daemon under
 # load; `overload` asks for ten times what it can do; `pause` stops it, and sets its clock; `limits` takes its
 # descriptors away; `soak` looks for what grows; `linearizability` searches histories of calls for one that no register
@@ -13,7 +15,7 @@
 # at failpoints, each of them in turn. After each restart every event that was acknowledged must be in the register,
 # at its sequence, and the sequence must be dense. erasure: ROUNDS (25) kills.
 # powerloss: POINTS (3600) losses of power; ioerr: every call to a file, failing once, for ever, and for lack of space;
-# corrupt: FLIPS (800) changed bytes in each of database, log and backup, and their last 64 KiB cut off in small steps.
+# corrupt: FLIPS (800) changed bytes in each of database, log, backup and mark, and each length of their last 64 KiB.
 # import: IMPORT_ROWS (400000) rows, killed at a moment drawn from SEED: each must be in the register once. The memory
 # of consentctl is watched over five times as many.
 # model: COMPARISONS (1000000) comparisons over random logs drawn from SEED on.
@@ -22,17 +24,24 @@
 # hostile: 1,000 peers that dribble, 500 that never read, 10,000 connects, 1,000,000 wrong frames drawn from SEED.
 # drain: REPLACEMENTS (50) of the daemon. linearizability: FAULTS (60) kills and pauses. pause: 20 stops.
 # soak: SOAK_SECONDS (600) seconds. access: CALLS (100000) calls of clients with few rights.
-# tsan: suites under the thread sanitizer (tools/scripts/thread-sanitizer.sh).
+# tsan, asan: suites under the thread and the address sanitizer (tools/scripts/sanitizer.sh).
 # fuzz: all fuzzers, as long as two cores take for 280 seconds (tools/scripts/fuzz.sh).
 # namespace: a server and its clients on two machines, as far as the kernel can pretend; needs root, and is left out
 # where that is missing and ONLY does not name it.
-# ONLY= names those to run; the line that begins with `tests=` lists them. Ends with a table and `N passed, N failed`.
+#
+# Rows that time nothing run first, in two lanes for two cores; then the others, each with the machine for itself.
+# ONLY= names those to run. Ends with a table and `N passed, N failed`; a row's whole output is in
+# .build/reliability/NAME.log.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tools/scripts/packages.sh
 
-tests=${ONLY:-crash powerloss ioerr corrupt erasure import model race withdraw hostile drain overload pause limits soak \
-linearizability access fuzz tsan$([ "$(id -u)" -ne 0 ] || echo " namespace")}
+case ${1:-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;; esac
+
+lanes=("soak crash erasure import" "powerloss ioerr corrupt race model access tsan asan")
+alone="fuzz hostile drain overload withdraw pause limits linearizability"
+[ "$(id -u)" -ne 0 ] && [ -z "${ONLY:-}" ] || alone+=" namespace"
+only=${ONLY:-${lanes[*]} $alone}
 kills=${ROUNDS:-100}
 rounds=${ROUNDS:-25}
 points=${POINTS:-3600}
@@ -46,30 +55,27 @@ faults=${FAULTS:-60}
 soak_seconds=${SOAK_SECONDS:-600}
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
 
-mkdir -p .build
-table=
-passed=0
-failed=0
+# Where nothing comes of a real disk: the layer under SQLite that these tests have decides what is kept.
+in_memory=TMPDIR=${TMPDIR:-/tmp}
+[ -w /dev/shm ] && in_memory=TMPDIR=/dev/shm
 
-# run_test NAME LINE VARIABLE=VALUE...: runs the test with these variables.
-run_test() { run "$1" "$2" env "${@:3}" tools/scripts/test.sh; }
+rows=.build/reliability
+rm -rf "$rows" && mkdir -p "$rows"
 
-# run NAME LINE COMMAND...: runs it; the last line that it prints after `NAME: ` is its figure.
+# run_test NAME LINE VARIABLE=VALUE...: runs the test with these variables. It is built already: lanes do not build.
+run_test() { run "$1" "$2" env SKIP_BUILD=1 LOG="$rows/$1.test.log" "${@:3}" tools/scripts/test.sh; }
+
+# run NAME LINE COMMAND...: runs it; the last line that it prints after `NAME: ` is its figure. Its row of the table is
+# left in a file.
 run() {
-    local name=$1 line=$2 log=.build/reliability-$1.log code figure verdict=ok
+    local name=$1 line=$2 log=$rows/$1.log began=$SECONDS figure verdict=ok
     shift 2
-    echo "$line; SEED=$seed repeats this run."
-    "$@" >"$log" 2>&1
-    code=$?
-    if [ "$code" -eq 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        verdict=FAILED
-        tail -n 40 "$log"
-    fi
+    echo "$name: $line"
+    "$@" >"$log" 2>&1 || verdict=FAILED
     figure=$(sed -n "s/^$name: //p" "$log" | tail -n 1)
-    table+=$(printf '%-15s %-60s %-14s %s' "$name" "${figure:--}" "$seed" "$verdict")$'\n'
+    printf '%-15s %5d  %-6s  %s\n' "$name" $((SECONDS - began)) "$verdict" "${figure:--}" >"$rows/$name.row"
+    [ "$verdict" = ok ] || tail -n 40 "$log"
+    echo "$name: $verdict after $((SECONDS - began)) s: ${figure:-no figure}"
 }
 
 # race : in memory that the sanitizer watches, with few profiles and with as many as there are.
@@ -78,7 +84,7 @@ race() {
     swift build "${sanitized[@]}" --product index-bench || return 1
     for profiles in 300 1000000; do
         TSAN_OPTIONS=halt_on_error=1 .build/thread-sanitizer/release/index-bench race \
-            --seed "$seed" --writes 1000000 --profiles "$profiles" || return 1
+            --seed "$seed" --writes 500000 --profiles "$profiles" || return 1
     done
 }
 
@@ -87,7 +93,9 @@ run_fault() {
     run_test "$1" "$3" FILTER="ReliabilityTests.$2" CONSENTD_FAULT_SEED="$seed" "${@:4}"
 }
 
-for name in ${tests//,/ }; do
+# start NAME: the test of this name.
+start() {
+    local name=$1
     case "$name" in
         crash)
             run_test crash "Killing the server $kills times" FILTER=ReliabilityTests.CrashTests \
@@ -97,17 +105,17 @@ for name in ${tests//,/ }; do
                 CONSENTD_FAILPOINT_ROUNDS="$kills" CONSENTD_CRASH_SEED="$seed"
             ;;
         powerloss)
-            run_test powerloss "Losing power $points times" FILTER=ConsentRegisterTests.PowerLossTests \
+            run_test powerloss "Losing power $points times" FILTER=ConsentRegisterTests.PowerLossTests "$in_memory" \
                 CONSENTD_POWERLOSS_POINTS="$points" CONSENTD_POWERLOSS_SEED="$seed"
             ;;
         ioerr)
-            run_test ioerr "Failing every call to a file" FILTER=ConsentRegisterTests.DiskErrorTests \
+            run_test ioerr "Failing every call to a file" FILTER=ConsentRegisterTests.DiskErrorTests "$in_memory" \
                 CONSENTD_IOERR_POINTS=1000000 CONSENTD_IOERR_SEED="$seed"
             ;;
         corrupt)
             run_test corrupt "Changing $flips bytes of each file" \
                 FILTER="ConsentRegisterTests.CorruptionTests|ConsentIndexTests.SnapshotTests" \
-                CONSENTD_CORRUPT_FLIPS="$flips" CONSENTD_CORRUPT_STEP=11 CONSENTD_CORRUPT_SEED="$seed"
+                "$in_memory" CONSENTD_CORRUPT_FLIPS="$flips" CONSENTD_CORRUPT_STEP=1 CONSENTD_CORRUPT_SEED="$seed"
             ;;
         erasure)
             run_test erasure "Killing the server $rounds times while it erases" \
@@ -140,7 +148,6 @@ for name in ${tests//,/ }; do
             run_fault overload OverloadTests "Asking for ten times the capacity" CONSENTD_OVERLOAD_SECONDS=5
             ;;
         pause)
-            install_missing "faketime file:/usr/lib/*/faketime/libfaketimeMT.so.1" || exit 1
             run_fault pause PauseTests "Stopping the daemon, and setting its clock" CONSENTD_PAUSE_ROUNDS=20
             ;;
         limits)
@@ -158,7 +165,10 @@ for name in ${tests//,/ }; do
                 CONSENTD_ACCESS_CALLS="$calls" CONSENTD_ACCESS_SEED="$seed"
             ;;
         tsan)
-            run tsan "Suites under the thread sanitizer" tools/scripts/thread-sanitizer.sh
+            run tsan "Suites under the thread sanitizer" tools/scripts/sanitizer.sh thread
+            ;;
+        asan)
+            run asan "All suites under the address sanitizer" tools/scripts/sanitizer.sh address
             ;;
         fuzz)
             run fuzz "Fuzzing what reads bytes of others" env ONLY= SEED="$seed" tools/scripts/fuzz.sh
@@ -166,13 +176,40 @@ for name in ${tests//,/ }; do
         namespace)
             run namespace "A server on a network" tools/scripts/namespaces.sh
             ;;
+    esac
+}
+
+# lane NAME...: one test after the other, as far as they are asked for.
+lane() { for name in "$@"; do case " ${only//,/ } " in *" $name "*) start "$name" ;; esac; done; }
+
+for name in ${only//,/ }; do
+    case " ${lanes[*]} $alone " in
+        *" $name "*) ;;
         *)
-            echo "error: ONLY=$name: see the top of $0" >&2
+            echo "error: ONLY=$name is none of ${lanes[*]} $alone" >&2
             exit 64
             ;;
     esac
 done
+case " ${only//,/ } " in
+    *" pause "*) install_missing "faketime file:/usr/lib/*/faketime/libfaketimeMT.so.1" || exit 1 ;;
+esac
 
-printf '\n%-15s %-60s %-14s %s\n%s' test figure seed verdict "$table"
-echo "$passed passed, $failed failed"
+echo "Fault tests; SEED=$seed repeats this run."
+"${SWIFT:-swift}" build -c release --build-tests >"$rows/build.log" 2>&1 || {
+    tail -n 40 "$rows/build.log"
+    exit 1
+}
+for line in "${lanes[@]}"; do
+    # shellcheck disable=SC2086 # names
+    lane $line &
+done
+wait
+# shellcheck disable=SC2086 # names
+lane $alone
+
+printf '\n%-15s %5s  %-6s  %s\n' test s verdict "figure (SEED=$seed)"
+cat "$rows"/*.row
+failed=$(cat "$rows"/*.row | awk '$3 != "ok"' | wc -l)
+echo "$(($(cat "$rows"/*.row | wc -l) - failed)) passed, $failed failed; $((SECONDS / 60)) min"
 [ "$failed" -eq 0 ]
