@@ -53,8 +53,9 @@ public struct ServerConfiguration: Sendable {
     public struct Limits: Sendable {
         /// Connections open at once; further ones get a goaway.
         public var connectionsMax = 4_096
-        /// Connections that the system holds until they are accepted. The kernel drops what comes above, and such a
-        /// client tries again after 1, 3, 7 and 15 s. It caps this number by `net.core.somaxconn`, 4096 as it comes.
+        /// Connections that the system holds until they are accepted. The kernel drops what comes above, and
+        /// such a client tries again after 1, 3, 7 and 15 s. It caps this number by `net.core.somaxconn`,
+        /// 4096 as it comes.
         public var acceptQueueMax = 4_096
         /// Time from accept to the end of the handshake.
         public var handshakeSeconds = 5
@@ -156,8 +157,8 @@ public struct ServerConfiguration: Sendable {
             let limits = Limits()
             return """
                 \(limits.connectionsMax) connections, and \(limits.acceptQueueMax) that wait to be accepted; \
-                \(limits.handshakeSeconds) s for a handshake; a silent \
-                connection is pinged after \(limits.idleSeconds) s and closed after twice that; a peer that does \
+                \(limits.handshakeSeconds) s for a handshake; a silent connection is pinged after \
+                \(limits.idleSeconds) s and closed after twice that; a peer that does \
                 not take \(limits.outputHighWatermarkBytes >> 10) KiB of answers for \
                 \(limits.slowReaderSeconds) s is closed, and so is one that takes more than \
                 \(limits.frameSeconds) s for a frame; \(limits.queuedWritesMax) writes and \

@@ -54,7 +54,8 @@ import Testing
                 for (time, microseconds) in figures.mediansBySecond { latency.add(time, microseconds) }
             }
         }
-        // Events come and the register's own tables with them; a leak would be more than this.
+        // Contact points that changed wait in memory for an idle writer, which comes after the load; a leak
+        // would be more than this.
         #expect(memory.growth < memory.mean / 10 + Double(8 << 20), "memory: \(memory)")
         // Connections come and go by the thousand meanwhile: a leak would be of that order.
         #expect(abs(descriptors.growth) < 64, "descriptors: \(descriptors)")
