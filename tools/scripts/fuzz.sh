@@ -114,13 +114,17 @@ if ! "$swift" build -c release --package-path tools/fuzz --scratch-path "$build"
 fi
 rm -rf "$work" && mkdir -p "$work"
 
-# Two lanes, for two cores.
-pids=()
+# Two lanes, for two cores; each is a group of processes, which ends as one.
+groups=()
+trap 'for group in "${groups[@]}"; do kill -- "-$group"; done 2>/dev/null; exit 130' INT TERM
+set -m
 for lane in "frames" "messages snapshot schema sheet"; do
     (for name in $lane; do case ,$only, in *,$name,*) fuzz_target "$name" ;; esac; done) &
-    pids+=($!)
+    groups+=($!)
 done
-wait "${pids[@]}"
+set +m
+wait
+groups=()
 
 passed=0 failed=0 inputs=0 all_frames=0
 printf '\n%-10s %12s %12s %9s %8s %7s %14s %8s  %s\n' \

@@ -29,7 +29,8 @@
 # namespace: a server and its clients on two machines, as far as the kernel can pretend; needs root, and is left out
 # where that is missing and ONLY does not name it.
 #
-# Rows that time nothing run first, in two lanes for two cores; then the others, each with the machine for itself.
+# Rows that time nothing run first, in three lanes, one of which mostly waits; then the others, each with the machine for
+# itself.
 # ONLY= names those to run. Ends with a table and `N passed, N failed`; a row's whole output is in
 # .build/reliability/NAME.log.
 set -uo pipefail
@@ -38,7 +39,7 @@ cd "$(dirname "$0")/../.."
 
 case ${1:-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;; esac
 
-lanes=("soak crash erasure import" "powerloss ioerr corrupt race model access tsan asan")
+lanes=("soak crash" "powerloss ioerr corrupt model access erasure import" "race tsan asan")
 alone="fuzz hostile drain overload withdraw pause limits linearizability"
 [ "$(id -u)" -ne 0 ] && [ -z "${ONLY:-}" ] || alone+=" namespace"
 only=${ONLY:-${lanes[*]} $alone}
@@ -200,11 +201,18 @@ echo "Fault tests; SEED=$seed repeats this run."
     tail -n 40 "$rows/build.log"
     exit 1
 }
+# Each lane is a group of processes, which ends as one.
+groups=()
+trap 'for group in "${groups[@]}"; do kill -- "-$group"; done 2>/dev/null; exit 130' INT TERM
+set -m
 for line in "${lanes[@]}"; do
     # shellcheck disable=SC2086 # names
     lane $line &
+    groups+=($!)
 done
+set +m
 wait
+groups=()
 # shellcheck disable=SC2086 # names
 lane $alone
 
