@@ -131,10 +131,10 @@ struct ConcurrencyTests {
         }
     }
 
-    /// Writes until a number of inserts or, after a least number of them, a time is reached. Returns the
-    /// inserts.
+    /// Writes until a number of inserts or, after a least number of them and of the readers' checks, a time is
+    /// reached. Returns the inserts.
     static func write(
-        _ run: Run, seed: UInt64, insertsMin: Int, insertsMax: Int, within: Duration
+        _ run: Run, seed: UInt64, insertsMin: Int, insertsMax: Int, checksMin: Int = 0, within: Duration
     ) throws -> Int {
         var numbers = SeededGenerator(seed: seed)
         let filler = (0..<50).map { ModelContact.single(code: 3, notice: UInt16($0)).profile }
@@ -142,7 +142,10 @@ struct ConcurrencyTests {
         let start = ContinuousClock.now
         var inserted = 0
         var turn = 0
-        while inserted < insertsMin || (inserted < insertsMax && ContinuousClock.now - start < within) {
+        var isShort: Bool {
+            ContinuousClock.now - start < within || run.checks.load(ordering: .relaxed) <= checksMin
+        }
+        while inserted < insertsMin || (inserted < insertsMax && isShort) {
             for _ in 0..<step { try run.index.put(numbers.key(), profile: filler[turn % filler.count]) }
             inserted += step
             turn += 1
@@ -193,7 +196,7 @@ struct ConcurrencyTests {
         try Self.withReaders(3, run, seed: setting.seed) {
             inserted = try Self.write(
                 run, seed: setting.seed &+ 1_000, insertsMin: 6_000, insertsMax: 3_000_000,
-                within: .milliseconds(1_200))
+                checksMin: 10_000, within: .milliseconds(1_200))
         }
         let failures = run.failures.withLock { $0 }
         #expect(failures.isEmpty, "seed \(setting.seed): \(failures)")
