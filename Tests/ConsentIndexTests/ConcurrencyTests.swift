@@ -131,8 +131,8 @@ struct ConcurrencyTests {
         }
     }
 
-    /// Writes until a number of inserts or, after a least number of them and of the readers' checks, a time is
-    /// reached. Returns the inserts.
+    /// Writes until a number of inserts or, after a least number of them and of the readers' checks, a time
+    /// is reached. Returns the inserts.
     static func write(
         _ run: Run, seed: UInt64, insertsMin: Int, insertsMax: Int, checksMin: Int = 0, within: Duration
     ) throws -> Int {
