@@ -81,9 +81,10 @@ import Testing
 
     @Test func aProgramThatSpinsIsFound() async throws {
         let spinning = try ProgramUnderTest("consentd", [], prelude: "while :; do :; done")
-        let busy = try await Self.busy(spinning)
-        // Others may want the core too.
-        #expect(busy > 0.5)
+        // Others may want the core too: until it has had what the test above does not allow.
+        var busy = 0.0
+        for _ in 0..<20 where busy < 1 { busy += try await Self.busy(spinning) }
+        #expect(busy >= 1)
         spinning.signal(SIGKILL)
         #expect(await spinning.finished().code == -SIGKILL)
     }

@@ -29,8 +29,8 @@
 # namespace: a server and its clients on two machines, as far as the kernel can pretend; needs root, and is left out
 # where that is missing and ONLY does not name it.
 #
-# Rows that time nothing run first, in three lanes, one of which mostly waits; then the others, each with the machine for
-# itself.
+# Rows that time nothing run first, in three lanes, one of which mostly waits for the disk; then the others, each with the
+# machine for itself.
 # ONLY= names those to run. Ends with a table and `N passed, N failed`; a row's whole output is in
 # .build/reliability/NAME.log.
 set -uo pipefail
@@ -39,8 +39,8 @@ cd "$(dirname "$0")/../.."
 
 case ${1:-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;; esac
 
-lanes=("soak crash" "powerloss ioerr corrupt model access erasure import" "race tsan asan")
-alone="fuzz hostile drain overload withdraw pause limits linearizability"
+lanes=("crash erasure import" "powerloss ioerr corrupt model access" "race tsan asan")
+alone="soak fuzz hostile drain overload withdraw pause limits linearizability"
 [ "$(id -u)" -ne 0 ] && [ -z "${ONLY:-}" ] || alone+=" namespace"
 only=${ONLY:-${lanes[*]} $alone}
 kills=${ROUNDS:-100}
