@@ -16,6 +16,9 @@ enum Setting {
     static func seed() -> UInt64 {
         UInt64(number("CONSENTD_FAULT_SEED", default: .random(in: 1...1_000_000)))
     }
+
+    /// The address sanitizer is there, which keeps freed memory for a while.
+    static let keepsFreedMemory = ProcessInfo.processInfo.environment["ASAN_OPTIONS"] != nil
 }
 
 /// A daemon under faults. `daemon` belongs to the test's own task.
