@@ -36,7 +36,7 @@ case $kind in
         suites=${FILTER:-}
         measures='LimitTests|MemoryTests|AllocationTests|nothingGrowsWithTime|memoryDoesNotGrowWithTheFile'
         crashes='aCoreThatIsAllowedHoldsAddresses|aReportThatIsAllowedShowsRegisters'
-        skip=${SKIP-$measures|rightAnswersAreRight|$crashes|PauseTests}
+        skip=${SKIP-$measures|rightAnswersAreRight|checksKeepTheirRate|$crashes|PauseTests}
         # What a test or a program has not freed when it ends is no fault here: Swift's runtime keeps what it made.
         export ASAN_OPTIONS=$options:detect_leaks=0
         planted=oneBytePastTheEndIsRead
